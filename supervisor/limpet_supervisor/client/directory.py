@@ -1,0 +1,138 @@
+"""Where a node keeps its control socket and its state.
+
+The first that serves: RELEASE_TMP, RUNTIME_DIRECTORY (systemd.exec(5)), XDG_RUNTIME_DIR, RELEASE_ROOT/tmp,
+/tmp/limpet-UID. A client also looks where the generated systemd unit puts it, /run/limpet/NODE.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from limpet_supervisor.errors import NotPermitted
+
+MAX_SOCKET_PATH: Final = 107
+"""Bytes of sun_path without its final zero, unix(7)."""
+_LONGEST_SOCKET: Final = "/control.sock"
+
+
+class Candidate(NamedTuple):
+    """A place where the node may live, and why it is considered."""
+
+    path: str
+    why: str
+
+
+class RunDirectory(NamedTuple):
+    """A node's directory: state, FIFOs, logs; and the (maybe shorter) one of its sockets."""
+
+    path: str
+    why: str
+
+    @property
+    def sockets(self) -> str:
+        """Where the sockets are: here, or in a short hashed directory if their paths would be too long."""
+        if len(os.fsencode(self.path + _LONGEST_SOCKET)) <= MAX_SOCKET_PATH:
+            return self.path
+        from hashlib import sha256
+
+        return f"/tmp/limpet-{os.getuid()}/{sha256(os.fsencode(self.path)).hexdigest()[:16]}"
+
+    @property
+    def control(self) -> str:
+        """Path of the control socket."""
+        return f"{self.sockets}/control.sock"
+
+    @property
+    def agents(self) -> str:
+        """Path of the socket that agents dial."""
+        return f"{self.sockets}/agent.sock"
+
+    @property
+    def pid_file(self) -> str:
+        """Path of the file that names the node's pid and is locked while it lives."""
+        return f"{self.path}/pid"
+
+    @property
+    def logs(self) -> str:
+        """Directory of the processes' log files (LOGS_DIRECTORY of systemd.exec(5), if set)."""
+        return os.environ.get("LOGS_DIRECTORY", "").partition(":")[0] or f"{self.path}/log"
+
+
+def candidates(
+    node: str, environ: Mapping[str, str] | None = None, *, uid: int | None = None
+) -> list[Candidate]:
+    """The places for a node of that name, best first."""
+    env = os.environ if environ is None else environ
+    found = []
+    if tmp := env.get("RELEASE_TMP"):
+        found.append(Candidate(f"{os.path.abspath(tmp)}/{node}", "RELEASE_TMP is set"))
+    if runtime := env.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
+        found.append(Candidate(runtime, "RUNTIME_DIRECTORY is set by systemd"))
+    if xdg := env.get("XDG_RUNTIME_DIR"):
+        found.append(Candidate(f"{xdg}/limpet/{node}", "XDG_RUNTIME_DIR is set"))
+    if root := env.get("RELEASE_ROOT"):
+        found.append(Candidate(f"{os.path.abspath(root)}/tmp/{node}", "the release's own tmp"))
+    user = os.getuid() if uid is None else uid
+    found.append(Candidate(f"/tmp/limpet-{user}/{node}", "nothing better is set"))
+    return found
+
+
+def find(node: str, environ: Mapping[str, str] | None = None) -> tuple[RunDirectory | None, list[Candidate]]:
+    """The directory in which a node of that name has a control socket now, and all places looked at."""
+    places = [*candidates(node, environ), Candidate(f"/run/limpet/{node}", "the generated systemd unit's")]
+    for place in places:
+        directory = RunDirectory(*place)
+        if os.path.exists(directory.control):
+            return directory, places
+    return None, places
+
+
+def prepare(node: str, environ: Mapping[str, str] | None = None) -> RunDirectory:
+    """Makes the first directory that serves, owned by us with mode 0700, and its sockets' directory.
+
+    Raises:
+        NotPermitted: none of the candidates can be made or is ours.
+    """
+    failed = []
+    for place in candidates(node, environ):
+        directory = RunDirectory(*place)
+        try:
+            _make(directory.path)
+            if directory.sockets != directory.path:
+                _make(directory.sockets)
+        except OSError as error:
+            failed.append(f"{place.path}: {error.strerror}")
+            continue
+        return directory
+    raise NotPermitted("No directory for the node's state can be made", "; ".join(failed), "set RELEASE_TMP")
+
+
+def _make(path: str) -> None:
+    """A directory of ours that nobody else may enter; /tmp is shared, so owner and type are checked.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    parent = os.path.dirname(path)
+    private_parent = parent.startswith("/tmp/limpet-")
+    os.makedirs(parent, mode=0o700, exist_ok=True)
+    if private_parent:
+        _check(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode=0o700)
+    _check(path)
+
+
+def _check(path: str) -> None:
+    info = os.lstat(path)
+    if not stat.S_ISDIR(info.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "is not a directory")
+    if info.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, f"belongs to uid {info.st_uid}")
+    if info.st_mode & 0o022:
+        os.chmod(path, 0o700)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "cannot be written")

@@ -1,0 +1,1 @@
+"""TOML -> model, with errors that say file, key path, what was found and what is wanted."""

@@ -1,0 +1,1 @@
+"""Supervision as pure functions over frozen values: (state, events, now) -> (state, effects)."""

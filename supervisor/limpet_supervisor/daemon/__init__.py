@@ -1,0 +1,1 @@
+"""Wiring: the one loop, what happens turned into events for the core, its effects executed, control answered."""

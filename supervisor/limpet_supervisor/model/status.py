@@ -1,0 +1,124 @@
+"""What is: the facts about a node and its processes that people and programs read.
+
+Field names and shapes are a contract (`status --json`, `events --json`): seconds and bytes.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class State(StrEnum):
+    """The actual state of a process; what is wanted of it and whether it is ready are facts of their own."""
+
+    STARTING = "starting"
+    """Started and not ready yet, or waiting for those it is `after`."""
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    """Not running, by a command."""
+    BACKOFF = "backoff"
+    """It ended; its restart waits."""
+    EXITED = "exited"
+    """It ended by itself, and its restart type says that this is all."""
+    FAILED = "failed"
+    """Given up: its supervisor reached its restart intensity."""
+
+
+class NodeState(StrEnum):
+    """The state of a node."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Exit(Struct, frozen=True):
+    """How a process ended: exactly one of the two is set, or neither if it is not known (adopted)."""
+
+    code: int | None = None
+    signal: str | None = None
+    """The signal's name, with SIG."""
+    core: bool = False
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"killed by {self.signal}" + (" (core dumped)" if self.core else "")
+        return f"exit code {self.code}" if self.code is not None else "ended, how is not known"
+
+
+class Death(Struct, frozen=True):
+    """One end of one process, as `why` shows it."""
+
+    at: float
+    """Wall-clock time, Unix seconds."""
+    pid: int
+    exit: Exit
+    uptime: float
+    cause: str
+    """In words: `crashed`, `stopped by a command`, `not ready within 60s`, …"""
+    black_box: str | None = None
+    """Path of the black box, if one was written before a kill of ours."""
+    last_lines: tuple[str, ...] = ()
+
+
+class Member(Struct, frozen=True):
+    """A process below a supervised one: a fork, a worker, a shell's child."""
+
+    pid: int
+    ppid: int
+    command: str
+    memory: int
+    agent: str
+    """`ready` or `none`."""
+
+
+class ProcessStatus(Struct, frozen=True):
+    """A line of `status`."""
+
+    name: str
+    state: State
+    ready: bool
+    pid: int | None
+    uptime: float | None
+    restarts: int
+    cpu: float | None
+    """Percent of one core, since the previous status or since its start; with its descendants."""
+    memory: int | None
+    """Resident bytes, with its descendants."""
+    agent: str
+    """`ready` or `none`."""
+    agent_reason: str | None = None
+    reason: str | None = None
+    """Why it is in this state: what it waits for, when the next try is, how it ended."""
+    supervisor: str = ""
+    """Name of its supervisor."""
+
+
+class NodeFacts(Struct, frozen=True):
+    """The node's own line."""
+
+    name: str
+    version: str
+    pid: int
+    uptime: float
+    state: NodeState
+    wanted: int = 0
+    """Processes that shall run."""
+    ready: int = 0
+    """Processes that are ready."""
+
+
+class Event(Struct, frozen=True):
+    """A lifecycle event of the node: `events -f` streams them."""
+
+    at: float
+    """Wall-clock time, Unix seconds."""
+    kind: str
+    """started, ready, exited, restarting, stopping, stopped, killed, escalated, scaled, evaluated, …"""
+    process: str = ""
+    pid: int | None = None
+    text: str = ""
+    """The event for a person."""
+    detail: dict[str, Any] = field(default_factory=dict)

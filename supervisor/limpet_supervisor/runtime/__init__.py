@@ -1,0 +1,1 @@
+"""Effects on Linux; each module is one kind of effect, and none knows the policy."""

@@ -1,0 +1,129 @@
+"""Frames between the daemon and an agent: 4 bytes of length (big-endian), then one JSON object.
+
+The agent is `limpet.agent` (standard library only) inside the application's process; it dials the daemon's
+agent socket and says Hello. It then understands one frame, the stage 1 bundle; from there on, requests by `op`:
+
+    {"id": 7, "op": "evaluate", "session": "s1", "source": "1 + 1", "timeout": 30.0}
+    -> {"id": 7, "item": "output", "stream": "stdout", "text": "…"}        any number
+    -> {"id": 7, "re": "evaluated", "ok": true, "value": "2", …}          exactly one
+
+A request that fails in the agent itself is answered by {"id": 7, "re": "error", "error": "…"}.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+MAX_FRAME: Final = 16 * 1024 * 1024
+PROTOCOL: Final = 1
+
+
+class Hello(Struct, frozen=True, tag_field="hello", tag=1):
+    """An agent's first frame; the tag is the protocol's number."""
+
+    pid: int
+    ppid: int
+    process: str
+    """LIMPET_PROCESS of its environment: the instance it belongs to."""
+    python: str
+    """"3.11.7"."""
+    argv: tuple[str, ...] = ()
+    forked_from: int = 0
+    """Pid of the process it is a fork of; 0 after an exec."""
+    role: str = "process"
+    """`helper` for multiprocessing's resource tracker and fork server: labelled, and left out of `--all`."""
+
+
+class AgentAnswer(Struct, frozen=True, omit_defaults=True):
+    """An item (`item` set) or a final reply (`re` set) to request `id`."""
+
+    id: int
+    item: str = ""
+    re: str = ""
+    # output
+    stream: str = ""
+    text: str = ""
+    # evaluated
+    ok: bool = False
+    value: str | None = None
+    type: str | None = None
+    error: str | None = None
+    elapsed: float = 0.0
+    interrupted: bool = False
+    abandoned: str | None = None
+    number: int = 0
+    # attached
+    loops: int = 0
+    # completions: [[text, kind], …] replacing the last `start` characters
+    start: int = 0
+    items: tuple[tuple[str, str], ...] = ()
+    # signature
+    signature: str = ""
+    doc: str = ""
+    # checked
+    state: str = ""
+    indent: int = 0
+
+
+_hello: Final = msgspec.json.Decoder(Hello)
+_answer: Final = msgspec.json.Decoder(AgentAnswer)
+_encoder: Final = msgspec.json.Encoder()
+
+
+def encode(frame: dict[str, Any]) -> bytes:
+    """A frame to an agent, with its length."""
+    body = _encoder.encode(frame)
+    return len(body).to_bytes(4, "big") + body
+
+
+def bundle(modules: tuple[tuple[str, str], ...]) -> bytes:
+    """The stage 1 bundle: (module name, source) pairs, in the order they are executed.
+
+    The last one's `start(connection)` takes the connection over.
+    """
+    return encode({"stage1": [list(module) for module in modules]})
+
+
+def decode_hello(body: bytes) -> Hello:
+    """The hello in `body`.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return _hello.decode(body)
+
+
+def decode_answer(body: bytes) -> AgentAnswer:
+    """The answer in `body`.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return _answer.decode(body)
+
+
+class Splitter:
+    """Cuts a byte stream into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The bodies completed by `data`.
+
+        Raises:
+            ValueError: a frame announces more than MAX_FRAME bytes.
+        """
+        buffer = self._buffer
+        buffer += data
+        found = []
+        while len(buffer) >= 4:
+            size = int.from_bytes(buffer[:4], "big")
+            if size > MAX_FRAME:
+                raise ValueError(f"a frame of {size} bytes")
+            if len(buffer) < 4 + size:
+                break
+            found.append(bytes(buffer[4 : 4 + size]))
+            del buffer[: 4 + size]
+        return found

@@ -1,0 +1,421 @@
+"""The control protocol's messages, one struct each, as msgspec tagged unions.
+
+A client's request is answered by exactly one final reply (`Reply`), after any number of stream items
+(`Item`). A stream that is followed (`logs -f`) ends when the client sends `Cancel` with its request's id,
+goes away, or the node stops.
+"""
+
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus
+
+
+class Request(Struct, frozen=True, tag_field="op", omit_defaults=True):
+    """Base of all requests; `reply` is the struct that answers it."""
+
+    reply: ClassVar[type["Reply"]]
+    streams: ClassVar[bool] = False
+
+
+class Reply(Struct, frozen=True, tag_field="re", omit_defaults=True):
+    """Base of all final replies."""
+
+
+class Item(Struct, frozen=True, tag_field="it", omit_defaults=True):
+    """Base of all stream items."""
+
+
+# --- replies -----------------------------------------------------------------------------------------------
+
+
+class Failure(Reply, tag="failure", frozen=True):
+    """The request failed: an error of limpet_supervisor.errors, by its class name and facts."""
+
+    error: str
+    what: str
+    why: str = ""
+    todo: str = ""
+
+
+class Done(Reply, tag="done", frozen=True):
+    """It is done; `text` says what was done, for a person."""
+
+    text: str = ""
+
+
+class Pong(Reply, tag="pong", frozen=True):
+    """Who answers."""
+
+    node: str
+    version: str
+    pid: int
+    limpet: str
+    """Version of Limpet that runs the node."""
+
+
+class StatusReply(Reply, tag="status", frozen=True):
+    """The node and its processes, in start order."""
+
+    node: NodeFacts
+    processes: tuple[ProcessStatus, ...]
+
+
+class TreeNode(Struct, frozen=True, omit_defaults=True):
+    """One line of the tree: a supervisor, or a process with its members."""
+
+    name: str
+    kind: str
+    """`supervisor` or `process`."""
+    text: str
+    """Strategy and intensity of a supervisor; state of a process."""
+    pid: int | None = None
+    children: tuple["TreeNode", ...] = ()
+    members: tuple[Member, ...] = ()
+
+
+class TreeReply(Reply, tag="tree", frozen=True):
+    """The supervision tree with each process's forks and children."""
+
+    root: TreeNode
+
+
+class StreamEnd(Reply, tag="end", frozen=True):
+    """The stream is over; `dropped` items were lost because the client read too slowly."""
+
+    dropped: int = 0
+
+
+class WhyReply(Reply, tag="why", frozen=True):
+    """Why a process is in its state, and its last deaths, newest first."""
+
+    process: ProcessStatus
+    deaths: tuple[Death, ...]
+
+
+class EvaluateReply(Reply, tag="evaluated", frozen=True):
+    """The end of an evaluation or call in a process."""
+
+    process: str
+    ok: bool
+    value: str | None = None
+    """Bounded repr of the final expression; None if it was None or there was none."""
+    type: str | None = None
+    error: str | None = None
+    """The traceback, with source lines."""
+    elapsed: float = 0.0
+    """Seconds."""
+    interrupted: bool = False
+    abandoned: str | None = None
+    """Where it still runs, if it could not be interrupted."""
+    number: int = 0
+    """n of `Out[n]` in its session."""
+
+
+class AttachReply(Reply, tag="attached", frozen=True):
+    """A console session is open on a process."""
+
+    process: str
+    pid: int
+    python: str
+    argv: tuple[str, ...]
+    loops: int = 0
+    """Running asyncio loops."""
+
+
+class CompleteReply(Reply, tag="completions", frozen=True):
+    """Completions at the end of the source: (text, kind) pairs that replace its last `start` characters."""
+
+    start: int
+    items: tuple[tuple[str, str], ...]
+
+
+class SignatureReply(Reply, tag="signature", frozen=True):
+    """Signature and first paragraph of documentation; empty if the expression has none."""
+
+    signature: str = ""
+    doc: str = ""
+
+
+class CheckReply(Reply, tag="checked", frozen=True):
+    """Whether a source is `complete`, `incomplete` or `invalid` by the process's own grammar."""
+
+    state: str
+    error: str = ""
+    indent: int = 0
+    """Spaces that the next line would begin with."""
+
+
+# --- stream items ------------------------------------------------------------------------------------------
+
+
+class LogItem(Item, tag="log", frozen=True):
+    """Lines of one process's output, without their ends."""
+
+    process: str
+    lines: tuple[str, ...]
+
+
+class EventItem(Item, tag="event", frozen=True):
+    """One lifecycle event."""
+
+    event: Event
+
+
+class OutputItem(Item, tag="output", frozen=True):
+    """What the evaluated code printed; `stream` is stdout or stderr."""
+
+    stream: str
+    text: str
+
+
+class ProgressItem(Item, tag="progress", frozen=True):
+    """What a long command waits for now."""
+
+    text: str
+
+
+# --- requests: observe -------------------------------------------------------------------------------------
+
+
+class Ping(Request, tag="ping", frozen=True):
+    """Are you there?"""
+
+    reply = Pong
+
+
+class Status(Request, tag="status", frozen=True):
+    """Node and processes; `names` (processes or instances) narrows it."""
+
+    reply = StatusReply
+    names: tuple[str, ...] = ()
+
+
+class Tree(Request, tag="tree", frozen=True):
+    """The supervision tree."""
+
+    reply = TreeReply
+
+
+class Logs(Request, tag="logs", frozen=True):
+    """The last lines of the named processes (all if none), then, with `follow`, new ones as LogItems."""
+
+    reply = StreamEnd
+    streams = True
+    names: tuple[str, ...] = ()
+    lines: int = 10
+    follow: bool = False
+
+
+class Events(Request, tag="events", frozen=True):
+    """The last lifecycle events, then, with `follow`, new ones as EventItems."""
+
+    reply = StreamEnd
+    streams = True
+    last: int = 20
+    follow: bool = False
+
+
+class Why(Request, tag="why", frozen=True):
+    """Why a process is in its state."""
+
+    reply = WhyReply
+    name: str
+
+
+class Cancel(Request, tag="cancel", frozen=True):
+    """Ends the stream or evaluation of an earlier request of this client; answered by Done."""
+
+    reply = Done
+    request: int
+
+
+# --- requests: control -------------------------------------------------------------------------------------
+
+
+class StopNode(Request, tag="stop_node", frozen=True):
+    """Stops everything in order and ends the node; ProgressItems say what it waits for; Done at last."""
+
+    reply = Done
+    streams = True
+
+
+class RestartNode(Request, tag="restart_node", frozen=True):
+    """Stops everything and boots again under the same pid; Done when the processes are down."""
+
+    reply = Done
+    streams = True
+
+
+class StartProcess(Request, tag="start", frozen=True):
+    """Starts a stopped process or instance; Done when it is ready."""
+
+    reply = Done
+    streams = True
+    name: str
+
+
+class StopProcess(Request, tag="stop", frozen=True):
+    """Stops a process or instance; Done when no descendant of it remains."""
+
+    reply = Done
+    streams = True
+    name: str
+
+
+class RestartProcess(Request, tag="restart", frozen=True):
+    """Stops and starts a process or instance; Done when it is ready again."""
+
+    reply = Done
+    streams = True
+    name: str
+
+
+class Scale(Request, tag="scale", frozen=True):
+    """Sets the number of instances: `"4"`, `"+1"` or `"-1"`; Done when it is so."""
+
+    reply = Done
+    streams = True
+    name: str
+    to: str
+
+
+class Signal(Request, tag="signal", frozen=True):
+    """Sends a signal (`HUP`, `USR1`, a number) to a process's main pid."""
+
+    reply = Done
+    name: str
+    signal: str
+
+
+class AddProcess(Request, tag="add", frozen=True):
+    """Adds a process to the root supervisor: one [processes.NAME] table, as in the configuration."""
+
+    reply = Done
+    streams = True
+    name: str
+    table: dict[str, Any]
+
+
+class RemoveProcess(Request, tag="remove", frozen=True):
+    """Stops a process and forgets it."""
+
+    reply = Done
+    streams = True
+    name: str
+
+
+# --- requests: eval ----------------------------------------------------------------------------------------
+
+
+class Attach(Request, tag="attach", frozen=True):
+    """Opens (or moves) this client's console session `session` on a process.
+
+    `process` is an instance ("web.1"), a process ("web": its first with an agent), one of its members by pid
+    ("web.1/4711"), or "" for the first process with an agent.
+    """
+
+    reply = AttachReply
+    session: str
+    process: str = ""
+
+
+class Detach(Request, tag="detach", frozen=True):
+    """Closes the session everywhere; its variables go."""
+
+    reply = Done
+    session: str
+
+
+class Evaluate(Request, tag="evaluate", frozen=True):
+    """Evaluates source in a live process; OutputItems carry what it prints. Cancel interrupts it."""
+
+    reply = EvaluateReply
+    streams = True
+    source: str
+    process: str = ""
+    session: str = ""
+    """Empty: a namespace of its own, gone afterwards."""
+    timeout: float | None = 30.0
+    """Seconds; None: no deadline."""
+
+
+class Call(Request, tag="call", frozen=True):
+    """Calls `module:function` with string arguments in a live process; streams and ends as Evaluate."""
+
+    reply = EvaluateReply
+    streams = True
+    function: str
+    arguments: tuple[str, ...] = ()
+    process: str = ""
+    timeout: float | None = 30.0
+
+
+class Complete(Request, tag="complete", frozen=True):
+    """Completions for `source` (up to the cursor), computed in the process without running its code."""
+
+    reply = CompleteReply
+    session: str
+    process: str
+    source: str
+
+
+class Signature(Request, tag="signature", frozen=True):
+    """Signature and doc of the call that `source` (up to the cursor) stands in."""
+
+    reply = SignatureReply
+    session: str
+    process: str
+    source: str
+
+
+class Check(Request, tag="check", frozen=True):
+    """Is `source` a complete input?"""
+
+    reply = CheckReply
+    session: str
+    process: str
+    source: str
+
+
+AnyRequest = (
+    Ping
+    | Status
+    | Tree
+    | Logs
+    | Events
+    | Why
+    | Cancel
+    | StopNode
+    | RestartNode
+    | StartProcess
+    | StopProcess
+    | RestartProcess
+    | Scale
+    | Signal
+    | AddProcess
+    | RemoveProcess
+    | Attach
+    | Detach
+    | Evaluate
+    | Call
+    | Complete
+    | Signature
+    | Check
+)
+AnyReply = (
+    Failure
+    | Done
+    | Pong
+    | StatusReply
+    | TreeReply
+    | StreamEnd
+    | WhyReply
+    | EvaluateReply
+    | AttachReply
+    | CompleteReply
+    | SignatureReply
+    | CheckReply
+)
+AnyItem = LogItem | EventItem | OutputItem | ProgressItem
