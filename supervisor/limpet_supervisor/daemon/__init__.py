@@ -1,1 +1,1 @@
-"""Wiring: the one loop, what happens turned into events for the core, its effects executed, control answered."""
+"""Wiring: what happens becomes events for the core, its effects are executed, control is answered."""

@@ -41,8 +41,8 @@ class Ready(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind and target: `spawned` (it was started); `notify` (it sends READY=1, sd_notify(3)); `tcp`
     (`host:port` or `unix:/path` accepts); `http` (the URL answers 200 to 399); `log` (a line of output
-    matches the regular expression); `exec` (the command exits 0); `completed` (it has ended with success: a task
-    that others wait for).
+    matches the regular expression); `exec` (the command exits 0); `completed` (it has ended with
+    success: a task that others wait for).
     """
 
     kind: Literal["spawned", "notify", "tcp", "http", "log", "exec", "completed"] = "spawned"

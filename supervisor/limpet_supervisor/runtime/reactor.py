@@ -1,8 +1,8 @@
 """The loop: one epoll of descriptors, a heap of timers, a wake-up descriptor for signals.
 
 Invariant: callbacks run on the thread that called `run`, one at a time, and never block.
-Guarantee: in one turn, ready descriptors of `Priority.CONTROL` come first, then deaths, then the rest; each is
-called once, so no source can starve another by being ready again.
+Guarantee: in one turn, ready descriptors of `Priority.CONTROL` come first, then deaths, then the rest; each
+is called once, so no source can starve another by being ready again.
 """
 
 import heapq
@@ -13,6 +13,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
@@ -75,7 +76,7 @@ class Reactor:
         self._epoll.modify(fd, events)
 
     def remove(self, fd: int) -> None:
-        """Forgets `fd`; no callback for it comes after this, not even in the same turn. Close it afterwards."""
+        """Forgets `fd`: no callback for it comes after this, not even in the same turn. Close it then."""
         if self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
@@ -110,10 +111,8 @@ class Reactor:
         signal.siginterrupt(number, False)
 
     def _wake(self) -> None:
-        try:
+        with suppress(BlockingIOError):  # full of wake-ups: it will wake
             os.write(self._wake_write, b"\0")
-        except BlockingIOError:
-            pass  # full of wake-ups: it will wake
 
     def _woken(self, _events: int) -> None:
         try:

@@ -1,7 +1,7 @@
 """Frames between the daemon and an agent: 4 bytes of length (big-endian), then one JSON object.
 
 The agent is `limpet.agent` (standard library only) inside the application's process; it dials the daemon's
-agent socket and says Hello. It then understands one frame, the stage 1 bundle; from there on, requests by `op`:
+agent socket and says Hello. It then understands one frame, the stage 1 bundle; from there on, requests:
 
     {"id": 7, "op": "evaluate", "session": "s1", "source": "1 + 1", "timeout": 30.0}
     -> {"id": 7, "item": "output", "stream": "stdout", "text": "…"}        any number

@@ -1,0 +1,1 @@
+"""Tables, colour and progress: the only module of the shell that prints."""
