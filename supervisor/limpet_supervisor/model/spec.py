@@ -1,15 +1,51 @@
 """What shall run: OTP's supervisor flags and child specs, for operating-system processes.
 
 Each option is defined here once: its name, type, default and meaning are the configuration's, the
-documentation's and the daemon's. Values are as they are used: seconds, bytes, tuples.
+documentation's and the daemon's. Values are as they are used: seconds, bytes, tuples. The string below
+a field is its entry in docs/configuration.md; the `Meta` of its type is what the configuration accepts
+(msgspec checks it again when a spec is decoded).
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from .units import Duration, Shutdown, Size
+
+ReleaseName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="a name of lower-case letters, digits and underscores that begins with a letter",
+    ),
+]
+"""As mix release's: it becomes a directory, a script and the prefix of variables."""
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_-]*$",
+        description="a name of lower-case letters, digits, _ and - that begins with a letter",
+    ),
+]
+"""Of a process, supervisor or socket; the dot is left for the instance's number."""
+
+Version = Annotated[
+    str,
+    Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]*$", description='a version such as "1.0.0"'),
+]
+
+Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
+Positive = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
+Octal = Annotated[str, Meta(pattern=r"^([0-7]{3,4})?$", description='octal permissions such as "027"')]
+Entry = Annotated[
+    str,
+    Meta(
+        pattern=r"^([^\W\d][\w.]*:[^\W\d][\w.]*)?$",
+        description='"module:function", as in "bookshop.worker:main"',
+    ),
+]
 
 
 class Strategy(StrEnum):
@@ -47,6 +83,7 @@ class Ready(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Literal["spawned", "notify", "tcp", "http", "log", "exec", "completed"] = "spawned"
     target: str = ""
+    """What tcp, http and log look at: an address, a URL, a regular expression."""
     command: tuple[str, ...] = ()
     """The command of `exec`."""
     timeout: Duration = Duration(60)
@@ -60,10 +97,15 @@ class Liveness(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Literal["tcp", "http", "exec"]
     target: str = ""
+    """What tcp and http look at: an address, a URL."""
     command: tuple[str, ...] = ()
+    """The command of `exec`."""
     every: Duration = Duration(10)
+    """Time between two checks."""
     timeout: Duration = Duration(2)
-    failures: int = 3
+    """A check that takes longer has failed."""
+    failures: Positive = 3
+    """So many failed checks in a row, and the process is killed and restarted."""
 
 
 class Backoff(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,11 +115,15 @@ class Backoff(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     base: Duration = Duration(0.1)
+    """The first delay."""
     max: Duration = Duration(30)
-    factor: float = 2.0
-    jitter: float = 0.1
+    """No delay is longer, jitter aside."""
+    factor: Annotated[float, Meta(ge=1, description="a number, 1 or more")] = 2.0
+    """Each delay is so many times the one before."""
+    jitter: Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")] = 0.1
     """Each delay is varied at random by up to this part of itself, both ways."""
     reset: Duration = Duration(1)
+    """A process that has stayed up for so long starts again without a delay."""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,8 +132,11 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     file: str = ""
     """Empty: NAME.log in the node's log directory. `none`: no file."""
     max_bytes: Size = Size(10 * 1024**2)
-    backups: int = 5
+    """The file is rotated, at the end of a line, before it grows beyond this; 0: never."""
+    backups: Count = 5
+    """Rotated files that are kept."""
     format: Literal["raw", "prefix", "json"] = "raw"
+    """Lines as they come; each with time and process before it; or each as a JSON object."""
     on_full: Literal["block", "drop"] = "block"
     """What happens when the disk is full or the file cannot be written: the writer waits, or lines are
     dropped and counted."""
@@ -96,30 +145,48 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 class ProcessSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A child spec: one command, run in `instances` copies named `name.1`, `name.2`, …."""
 
-    name: str
+    name: Name
+    """The key of its table: `[processes.NAME]`."""
     command: tuple[str, ...] = ()
-    entry: str = ""
+    """What is run: a list of arguments, or a string that is split as a POSIX shell splits words (no shell
+    runs). Either this or `entry`."""
+    entry: Entry = ""
     """`module:function`, run by the application's Python, in place of a command."""
-    instances: int = 1
+    instances: Count = 1
+    """How many copies run; they are named `NAME.1`, `NAME.2`, …."""
     restart: RestartType = RestartType.PERMANENT
+    """Whether it is started again when it has ended: always (`permanent`), after an abnormal end
+    (`transient`), never (`temporary`)."""
     shutdown: Shutdown = Shutdown(10)
+    """Time between the stop signal and the kill; `brutal_kill` kills at once, `infinity` waits for ever."""
     stop_signal: str = "TERM"
     """A signal's name without SIG."""
     significant: bool = False
-    success_exit_codes: tuple[int, ...] = (0,)
+    """Its end by itself counts for its supervisor's `auto_shutdown`; needs `transient` or `temporary`."""
+    success_exit_codes: tuple[
+        Annotated[int, Meta(ge=0, le=255, description="an exit code, 0 to 255")], ...
+    ] = (0,)
     """The exit codes of a normal end, for `transient`."""
     ready: Ready = Ready()
+    """When it counts as ready: `"notify"`, or a table such as `{ http = "http://…", timeout = "2m" }`."""
     liveness: Liveness | None = None
+    """A check that it must keep passing: `{ http = "http://…", every = "5s" }`."""
     after: tuple[str, ...] = ()
     """Names of processes: start only when all their instances are ready."""
     env: dict[str, str] = field(default_factory=dict)
+    """Environment variables, added to the node's own."""
     env_file: str = ""
+    """A file of `NAME=value` lines, below `env`; read when the node boots."""
     cwd: str = ""
+    """Working directory; a relative one is below the project's directory, which is the default."""
     user: str = ""
+    """Name or number of the user it runs as; needs root."""
     group: str = ""
-    umask: str = ""
+    """Name or number of its group; default: the user's own."""
+    umask: Octal = ""
     """Octal, as in umask(1): `"027"`."""
-    nice: int = 0
+    nice: Annotated[int, Meta(ge=-20, le=19, description="a niceness, -20 to 19")] = 0
+    """Added to the node's niceness, nice(2)."""
     limits: dict[str, int | str] = field(default_factory=dict)
     """setrlimit(2) by ulimit's long names (nofile, core, nproc, …): a number or "infinity"."""
     max_memory: Size | None = None
@@ -127,7 +194,9 @@ class ProcessSpec(Struct, frozen=True, forbid_unknown_fields=True):
     max_age: Duration | None = None
     """Restarted when it has been up for so long (and up to a tenth more, so that instances differ)."""
     backoff: Backoff = Backoff()
+    """The delay before a restart."""
     log: Log = Log()
+    """Where its output goes."""
     agent: bool = True
     """Whether its Python processes carry the agent, for console, rpc and stacks."""
 
@@ -140,37 +209,73 @@ class ProcessSpec(Struct, frozen=True, forbid_unknown_fields=True):
 class SupervisorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A supervisor: its flags, and its children in start order: processes, then nested supervisors."""
 
-    name: str
+    name: Name
+    """Unique among the release's supervisors and processes."""
     strategy: Strategy = Strategy.ONE_FOR_ONE
-    max_restarts: int = 3
+    """Whom the death of a child concerns: itself (`one_for_one`), all children (`one_for_all`), itself and
+    those started after it (`rest_for_one`)."""
+    max_restarts: Count = 3
     """More restarts than this within max_seconds, and the supervisor ends: escalation."""
     max_seconds: Duration = Duration(5)
+    """The sliding window in which restarts are counted."""
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    """Whether it ends by itself when significant children have ended by themselves: `any_significant`,
+    `all_significant`."""
     restart: RestartType = RestartType.PERMANENT
     """As a child of its own supervisor; the root's says nothing."""
     significant: bool = False
+    """As a child of its own supervisor: its end by itself counts for that one's `auto_shutdown`."""
     processes: tuple[ProcessSpec, ...] = ()
+    """Tables `[….processes.NAME]`, in start order."""
     supervisors: tuple["SupervisorSpec", ...] = ()
+    """Nested supervisors, `[[….supervisors]]`, started after the processes."""
 
 
 class SocketSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A listening socket that the node owns and its processes inherit: connections survive their restarts."""
 
-    name: str
+    name: Name
+    """The key of its table: `[sockets.NAME]`; its descriptor's number is `${sockets.NAME}`."""
     bind: str
     """`host:port`, `[v6]:port` or `unix:/path`."""
-    backlog: int = 2048
-    mode: str = ""
+    backlog: Positive = 2048
+    """Connections that may wait, listen(2)."""
+    mode: Octal = ""
     """Permissions of a Unix socket, octal."""
+
+
+class Strip(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a release leaves out."""
+
+    keep: tuple[Literal["docs", "tests", "sources", "types"], ...] = ()
+    """Kept although the rest is stripped."""
+
+
+class ReleaseOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """How `limpet release` builds it (mix release's options); a running node does not look at them."""
+
+    python: str = "bundle"
+    """`bundle` copies the interpreter in, `host` uses the host's, an absolute path copies that prefix."""
+    config: str = ""
+    """A file evaluated at build time; what it read is compared at boot."""
+    overlays: tuple[str, ...] = ()
+    """Directories copied verbatim over the release's root."""
+    steps: tuple[str, ...] = ("assemble",)
+    """`assemble`, `tar`, and functions `module:function` before, between and after."""
+    strip: bool | Strip = True
+    """Leave out tests, documentation and what else does not run; `{ keep = ["docs"] }` names exceptions."""
 
 
 class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One release as it runs here: its name and version, its sockets and its root supervisor."""
 
-    name: str
-    version: str
+    name: ReleaseName
+    """The release's."""
+    version: Version
+    """Default: the project's; `{ from_package = "bookshop" }` takes an installed distribution's."""
     root: SupervisorSpec
     sockets: tuple[SocketSpec, ...] = ()
+    """Tables `[….sockets.NAME]`; their descriptors are 3, 4, … in this order."""
     directory: str = "."
     """The project's directory (absolute): the default cwd of every process."""
     source: str = ""
@@ -178,10 +283,13 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     python: str = ""
     """The application's interpreter (absolute path)."""
     runtime_config: str = ""
-    """Path of the file evaluated at each boot; empty: none."""
+    """The file evaluated at each boot; default: `config/runtime.py`, if there is one; `false`: none."""
     env: str = "dev"
     """What config_env() says: dev in a project, prod in a release."""
     on_supervisor_death: Literal["adopt", "die"] = "adopt"
+    """What becomes of the processes when the supervisor is killed: its successor adopts them, or they die."""
+    release: ReleaseOptions = ReleaseOptions()
+    """How it is built."""
 
 
 def processes(supervisor: SupervisorSpec) -> tuple[ProcessSpec, ...]:
