@@ -173,6 +173,9 @@ class ProcessSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A check that it must keep passing: `{ http = "http://…", every = "5s" }`."""
     after: tuple[str, ...] = ()
     """Names of processes: start only when all their instances are ready."""
+    sockets: tuple[str, ...] = ()
+    """Sockets of the node that it inherits; one that its command or env names with `${sockets.X}` is added.
+    With any, it gets all: descriptors 3, 4, … in their order, and LISTEN_FDS as in sd_listen_fds(3)."""
     env: dict[str, str] = field(default_factory=dict)
     """Environment variables, added to the node's own."""
     env_file: str = ""

@@ -1,7 +1,7 @@
 """What a successor of this daemon needs to know, in files: one small file for each process.
 
-Each is replaced by rename(2), so a reader sees the old one or the new one; and a change costs the same with one
-process as with five thousand. Only facts about what runs: no environment, no secret.
+Each is replaced by rename(2), so a reader sees the old one or the new one; and a change costs the same with
+one process as with five thousand. Only facts about what runs: no environment, no secret.
 """
 
 import os
