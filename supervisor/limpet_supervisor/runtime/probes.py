@@ -1,0 +1,162 @@
+"""Probes: one question to a process - does it accept, answer, succeed? - on the loop, never blocking.
+
+`probe` makes one attempt; `Readiness` repeats it until it passes; `LivenessCheck` repeats it for ever and
+counts failures in a row. What follows from an answer is the policy's business.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from limpet_supervisor.model.spec import Liveness, Ready
+from limpet_supervisor.runtime.addresses import NotAnAddress, parse_address
+from limpet_supervisor.runtime.attempts import Attempt, Callback, Connect, Exec, Http, Refused
+from limpet_supervisor.runtime.reactor import Reactor, Timer
+
+ATTEMPT_SECONDS: Final = 5.0
+"""The deadline of one attempt at readiness; the deadline of readiness itself is Ready.timeout."""
+
+
+def probe(
+    reactor: Reactor,
+    kind: str,
+    target: str,
+    command: Sequence[str] = (),
+    *,
+    timeout: float,
+    callback: Callback,
+    environ: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+) -> Attempt:
+    """One attempt; its answer comes later, on the loop, within `timeout` seconds.
+
+    Args:
+        reactor: the loop.
+        kind: tcp, http or exec.
+        target: `host:port`, `[v6]:port` or `unix:/path` of tcp; the URL of http.
+        command: of exec.
+        timeout: in seconds.
+        callback: gets whether it passed, and what was seen.
+        environ: of the command; None: ours.
+        cwd: of the command; None: ours.
+    """
+    try:
+        match kind:
+            case "tcp":
+                return Connect(reactor, timeout, callback, parse_address(target))
+            case "http":
+                return Http(reactor, timeout, callback, target)
+            case "exec" if command:
+                return Exec(reactor, timeout, callback, command, environ=environ, cwd=cwd)
+            case _:
+                return Refused(reactor, timeout, callback, f"no such probe: {kind}")
+    except NotAnAddress as error:
+        return Refused(reactor, timeout, callback, str(error))
+
+
+class Readiness:
+    """Repeats the probe of `ready` until it passes; then `on_ready` is called, once."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        ready: Ready,
+        on_ready: Callable[[], None],
+        *,
+        environ: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> None:
+        self.detail = ""
+        """What the last attempt saw: why the process is not ready yet."""
+        self._reactor = reactor
+        self._ready = ready
+        self._on_ready = on_ready
+        self._environ = environ
+        self._cwd = cwd
+        self._timer: Timer | None = None
+        self._probe: Attempt | None = None
+        self._attempt()
+
+    def cancel(self) -> None:
+        """No attempt and no call from here on."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._probe is not None:
+            self._probe.cancel()
+
+    def _attempt(self) -> None:
+        ready = self._ready
+        self._probe = probe(
+            self._reactor,
+            ready.kind,
+            ready.target,
+            ready.command,
+            timeout=min(ATTEMPT_SECONDS, ready.timeout),
+            callback=self._answered,
+            environ=self._environ,
+            cwd=self._cwd,
+        )
+
+    def _answered(self, passed: bool, detail: str) -> None:
+        self.detail = detail
+        if passed:
+            self._on_ready()
+        else:
+            self._timer = self._reactor.call_later(self._ready.every, self._attempt)
+
+
+class LivenessCheck:
+    """Repeats the probe of `liveness`, `every` seconds after each answer, until it is cancelled."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        liveness: Liveness,
+        on_failure: Callable[[int, str], None],
+        *,
+        environ: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> None:
+        """The first attempt comes after `every` seconds.
+
+        `on_failure` gets the number of failures in a row, and what the last attempt saw.
+        """
+        self.failures = 0
+        """Failures in a row, 0 after an attempt that passed."""
+        self._reactor = reactor
+        self._liveness = liveness
+        self._on_failure = on_failure
+        self._environ = environ
+        self._cwd = cwd
+        self._probe: Attempt | None = None
+        self._cancelled = False
+        self._timer = reactor.call_later(liveness.every, self._attempt)
+
+    def cancel(self) -> None:
+        """No attempt and no call from here on."""
+        self._cancelled = True
+        self._timer.cancel()
+        if self._probe is not None:
+            self._probe.cancel()
+
+    def _attempt(self) -> None:
+        liveness = self._liveness
+        self._probe = probe(
+            self._reactor,
+            liveness.kind,
+            liveness.target,
+            liveness.command,
+            timeout=liveness.timeout,
+            callback=self._answered,
+            environ=self._environ,
+            cwd=self._cwd,
+        )
+
+    def _answered(self, passed: bool, detail: str) -> None:
+        self._timer = self._reactor.call_later(self._liveness.every, self._attempt)
+        if passed:
+            self.failures = 0
+        else:
+            self.failures += 1
+            self._on_failure(self.failures, detail)
+        if self._cancelled:  # by the callback
+            self._timer.cancel()
