@@ -1,0 +1,155 @@
+"""Writes files for a project from Limpet's templates: they are yours then, to read, change and commit.
+
+limpet gen systemd    units for a node of this project: NAME.service, drop-ins, sysusers.d and tmpfiles.d
+"""
+
+import math
+import os
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import Final, NamedTuple
+
+from limpet_shell import output, target
+from limpet_supervisor.config.load import load
+from limpet_supervisor.errors import LimpetError, UsageError
+from limpet_supervisor.model.spec import NodeSpec, processes
+
+TEMPLATES: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "systemd")
+"""The repository's systemd/, which is also inside the installed package."""
+START_MARGIN: Final = 30
+"""Seconds added to the ready timeouts for systemd's TimeoutStartSec."""
+STOP_MARGIN: Final = 10
+"""Seconds added to the shutdowns for systemd's TimeoutStopSec."""
+
+_USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+_PLACE: Final = re.compile(r"@([A-Z_]+)@")
+
+
+class Generated(NamedTuple):
+    """A file to write: from which template, to which path below the output directory."""
+
+    template: str
+    path: str
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """What to write, for whom, where."""
+    parser.add_argument("what", choices=["systemd"], help="what to write files for")
+    parser.add_argument("--user", metavar="NAME", help="the service's user; default: the release's name")
+    parser.add_argument("--output", metavar="DIR", help="where to; default: systemd/ in the project")
+    parser.add_argument("--force", action="store_true", help="write over files that exist")
+
+
+def run(arguments: Namespace) -> int:
+    """Writes the files and says what is next."""
+    spec = load(target.file_of(arguments), release=arguments.release)
+    user = arguments.user or spec.name
+    if not _USER.fullmatch(user):
+        raise UsageError(f"{user!r} is no user's name", todo="use lower-case letters, digits, - and _")
+    directory = arguments.output or os.path.join(spec.directory, "systemd")
+    files = {
+        os.path.join(directory, path): fill(template, values(spec, user))
+        for template, path in systemd_files(spec.name)
+    }
+    write(files, force=arguments.force)
+    for path in files:
+        output.write(f"wrote {os.path.relpath(path)}")
+    output.write(next_steps(spec.name, os.path.relpath(directory)))
+    return 0
+
+
+def systemd_files(name: str) -> tuple[Generated, ...]:
+    """What is generated for a node of that name."""
+    return (
+        Generated("node.service.in", f"{name}.service"),
+        Generated("hardening.conf.in", f"{name}.service.d/hardening.conf"),
+        Generated("systemd-254.conf.in", f"{name}.service.d/systemd-254.conf"),
+        Generated("sysusers.conf.in", f"sysusers.d/{name}.conf"),
+        Generated("tmpfiles.conf.in", f"tmpfiles.d/{name}.conf"),
+    )
+
+
+def values(spec: NodeSpec, user: str) -> dict[str, str]:
+    """What stands in the templates' places for this node."""
+    limpet = os.path.join(os.path.dirname(sys.executable), "limpet")
+    command = [limpet] if os.access(limpet, os.X_OK) else [sys.executable, "-m", "limpet_shell"]
+    return {
+        "NAME": spec.name,
+        "DESCRIPTION": f"{spec.name}, a Limpet node",
+        "USER": user,
+        "GROUP": group_of(user),
+        "DIRECTORY": spec.directory.replace("%", "%%"),
+        "FILE": quoted(spec.source),
+        "LIMPET": " ".join(map(quoted, command)),
+        "START_SECONDS": seconds_to_start(spec),
+        "STOP_SECONDS": seconds_to_stop(spec),
+    }
+
+
+def seconds_to_start(spec: NodeSpec) -> str:
+    """TimeoutStartSec: each process may need its ready timeout after those that it waits for."""
+    return _seconds(sum(process.ready.timeout for process in processes(spec.root)) + START_MARGIN)
+
+
+def seconds_to_stop(spec: NodeSpec) -> str:
+    """TimeoutStopSec: the instances are stopped in reverse, each within its shutdown."""
+    shutdowns = (process.shutdown * process.instances for process in processes(spec.root))
+    return _seconds(sum(shutdowns) + STOP_MARGIN)
+
+
+def _seconds(value: float) -> str:
+    return "infinity" if math.isinf(value) else str(math.ceil(value))
+
+
+def group_of(user: str) -> str:
+    """The primary group of a user who exists; sysusers.d(5) gives a new one a group of the same name."""
+    import grp
+    import pwd
+
+    try:
+        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
+    except KeyError:
+        return user
+
+
+def quoted(word: str) -> str:
+    """A word of ExecStart=, systemd.service(5): specifiers and variables are not expanded in it."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return escaped if re.fullmatch(r"[\w@%+=:,./$-]+", word) else f'"{escaped}"'
+
+
+def fill(template: str, places: dict[str, str]) -> str:
+    """The template's text with its places filled."""
+    with open(os.path.join(TEMPLATES, template), encoding="utf-8") as file:
+        return _PLACE.sub(lambda match: places[match[1]], file.read())
+
+
+def write(files: dict[str, str], *, force: bool) -> None:
+    """Writes all the files or, if one exists and is not to be replaced, none.
+
+    Raises:
+        LimpetError: a file exists, or cannot be written.
+    """
+    existing = [os.path.relpath(path) for path in files if os.path.lexists(path)]
+    if existing and not force:
+        raise LimpetError(
+            f"{', '.join(existing)} exists already", todo="use --force to write over it, or --output"
+        )
+    for path, text in files.items():
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise LimpetError(f"{path} cannot be written", str(error.strerror)) from None
+
+
+def next_steps(name: str, directory: str) -> str:
+    """What to do with the files, as root."""
+    return f"""
+Read them, then as root:
+  cp {directory}/sysusers.d/{name}.conf /etc/sysusers.d/ && systemd-sysusers
+  cp {directory}/tmpfiles.d/{name}.conf /etc/tmpfiles.d/ && systemd-tmpfiles --create
+  cp -r {directory}/{name}.service {directory}/{name}.service.d /etc/systemd/system/
+  systemctl daemon-reload && systemctl enable --now {name}"""
