@@ -9,19 +9,18 @@ import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from limpet_supervisor import __version__
+from limpet_supervisor.model.status import Exit
 from limpet_supervisor.runtime.addresses import (
     Address,
     candidates,
     parse_url,
     resolve,
 )
+from limpet_supervisor.runtime.children import Children
 from limpet_supervisor.runtime.reactor import READ, WRITE, Reactor, Timer
-
-if TYPE_CHECKING:
-    import subprocess
 
 Callback = Callable[[bool, str], None]
 """Whether the probe passed, and what was seen, for a person."""
@@ -222,20 +221,20 @@ class Exec(Attempt):
         callback: Callback,
         command: Sequence[str],
         *,
+        children: Children,
         environ: Mapping[str, str] | None,
         cwd: str | None,
     ) -> None:
         import subprocess
 
         super().__init__(reactor, timeout, callback)
-        self._pidfd = -1
-        self._output = -1
         self._said = b""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._children = children
+        self._pid: int | None = None
         self._output, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(write, True)
         try:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=write,
@@ -244,7 +243,6 @@ class Exec(Attempt):
                 cwd=cwd,
                 process_group=0,
             )
-            self._pidfd = os.pidfd_open(self._process.pid)
         except OSError as error:
             self._finish()
             why = f"{command[0]}: {error.strerror or error}"
@@ -252,8 +250,10 @@ class Exec(Attempt):
             return
         finally:
             os.close(write)
+        process.returncode = 0  # to subprocess it is over: Children waits for it
+        self._pid = process.pid
         reactor.add(self._output, self._readable)
-        reactor.add(self._pidfd, self._ended)
+        children.watch(process.pid, self._ended)
 
     def _readable(self, _events: int) -> None:
         try:
@@ -265,57 +265,23 @@ class Exec(Attempt):
         else:
             self._reactor.remove(self._output)
 
-    def _ended(self, _events: int) -> None:
+    def _ended(self, how: Exit) -> None:
+        if self._pid is None:
+            return  # killed at its deadline, or cancelled
+        self._pid = None
         self._readable(READ)
-        process, self._process = self._process, None
-        passed, how = _reap(process, self._pidfd) if process is not None else (False, "")
         said = self._said.decode("utf-8", "replace").strip().splitlines()
         self._finish()
-        self._answer(passed=passed, detail=": ".join([how, *said[-1:]]))
+        self._answer(passed=how.code == 0, detail=": ".join([str(how), *said[-1:]]))
 
     def _finish(self) -> None:
         super()._finish()
-        for fd in (self._output, self._pidfd):
-            if fd >= 0:
-                self._reactor.remove(fd)
-        if self._process is not None:
-            # Guarantee: the pid is ours until we reap it, so its group is no one else's.
+        if self._output >= 0:
+            self._reactor.remove(self._output)
+            os.close(self._output)
+            self._output = -1
+        pid, self._pid = self._pid, None
+        if pid is not None and pid in self._children:
+            # Guarantee: the pid is ours until it is reaped, so its group is no one else's.
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            if self._pidfd >= 0:
-                _Reaper(self._reactor, self._pidfd, self._process)
-                self._pidfd = -1
-            self._process = None
-        for fd in (self._output, self._pidfd):
-            if fd >= 0:
-                os.close(fd)
-        self._output = self._pidfd = -1
-
-
-class _Reaper:
-    """Waits for a killed command without holding up the loop."""
-
-    def __init__(self, reactor: Reactor, pidfd: int, process: "subprocess.Popen[bytes]") -> None:
-        self._reactor = reactor
-        self._pidfd = pidfd
-        self._process = process
-        reactor.add(pidfd, self._ended)
-
-    def _ended(self, _events: int) -> None:
-        self._reactor.remove(self._pidfd)
-        _reap(self._process, self._pidfd)
-        os.close(self._pidfd)
-
-
-def _reap(process: "subprocess.Popen[bytes]", pidfd: int) -> tuple[bool, str]:
-    """Whether it exited 0, and how it ended, in words. Only once its pidfd is readable."""
-    try:
-        ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-    except ChildProcessError:  # someone else has reaped it
-        ended = None
-    process.returncode = 0  # to subprocess it is over, too
-    if ended is None:
-        return False, "ended, how is not known"
-    if ended.si_code == os.CLD_EXITED:
-        return ended.si_status == 0, f"exit code {ended.si_status}"
-    return False, f"killed by {signal.Signals(ended.si_status).name}"
+                os.killpg(pid, signal.SIGKILL)

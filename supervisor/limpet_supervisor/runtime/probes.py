@@ -10,6 +10,7 @@ from typing import Final
 from limpet_supervisor.model.spec import Liveness, Ready
 from limpet_supervisor.runtime.addresses import NotAnAddress, parse_address
 from limpet_supervisor.runtime.attempts import Attempt, Callback, Connect, Exec, Http, Refused
+from limpet_supervisor.runtime.children import Children
 from limpet_supervisor.runtime.reactor import Reactor, Timer
 
 ATTEMPT_SECONDS: Final = 5.0
@@ -18,6 +19,7 @@ ATTEMPT_SECONDS: Final = 5.0
 
 def probe(
     reactor: Reactor,
+    children: Children,
     kind: str,
     target: str,
     command: Sequence[str] = (),
@@ -31,6 +33,7 @@ def probe(
 
     Args:
         reactor: the loop.
+        children: who waits for the command of exec.
         kind: tcp, http or exec.
         target: `host:port`, `[v6]:port` or `unix:/path` of tcp; the URL of http.
         command: of exec.
@@ -46,7 +49,7 @@ def probe(
             case "http":
                 return Http(reactor, timeout, callback, target)
             case "exec" if command:
-                return Exec(reactor, timeout, callback, command, environ=environ, cwd=cwd)
+                return Exec(reactor, timeout, callback, command, children=children, environ=environ, cwd=cwd)
             case _:
                 return Refused(reactor, timeout, callback, f"no such probe: {kind}")
     except NotAnAddress as error:
@@ -59,6 +62,7 @@ class Readiness:
     def __init__(
         self,
         reactor: Reactor,
+        children: Children,
         ready: Ready,
         on_ready: Callable[[], None],
         *,
@@ -68,6 +72,7 @@ class Readiness:
         self.detail = ""
         """What the last attempt saw: why the process is not ready yet."""
         self._reactor = reactor
+        self._children = children
         self._ready = ready
         self._on_ready = on_ready
         self._environ = environ
@@ -87,6 +92,7 @@ class Readiness:
         ready = self._ready
         self._probe = probe(
             self._reactor,
+            self._children,
             ready.kind,
             ready.target,
             ready.command,
@@ -110,6 +116,7 @@ class LivenessCheck:
     def __init__(
         self,
         reactor: Reactor,
+        children: Children,
         liveness: Liveness,
         on_failure: Callable[[int, str], None],
         *,
@@ -123,6 +130,7 @@ class LivenessCheck:
         self.failures = 0
         """Failures in a row, 0 after an attempt that passed."""
         self._reactor = reactor
+        self._children = children
         self._liveness = liveness
         self._on_failure = on_failure
         self._environ = environ
@@ -142,6 +150,7 @@ class LivenessCheck:
         liveness = self._liveness
         self._probe = probe(
             self._reactor,
+            self._children,
             liveness.kind,
             liveness.target,
             liveness.command,

@@ -43,6 +43,26 @@ class Timer:
         self.callback = None
 
 
+class Periodic:
+    """A callback at regular times; cancelled by `cancel`, also from within."""
+
+    def __init__(self, reactor: "Reactor", period: float, callback: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._period = period
+        self._callback = callback
+        self._timer = reactor.call_later(period, self._run)
+
+    def cancel(self) -> None:
+        """The callback will not be called again."""
+        self._timer.cancel()
+        self._period = 0
+
+    def _run(self) -> None:
+        self._callback()
+        if self._period:
+            self._timer = self._reactor.call_later(self._period, self._run)
+
+
 class Reactor:
     """An event loop of the daemon's own: `asyncio` costs 65 ms of start and half a millisecond a respawn."""
 
@@ -91,6 +111,10 @@ class Reactor:
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Calls `callback` in `delay` seconds."""
         return self.call_at(self.now() + delay, callback)
+
+    def call_every(self, period: float, callback: Callable[[], None]) -> "Periodic":
+        """Calls `callback` every `period` seconds, the first time after one."""
+        return Periodic(self, period, callback)
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Calls `callback` in the next turn. Only for callbacks of this thread."""

@@ -5,6 +5,7 @@ programs that exec each other and keep the pid: sh, nice, prlimit, setpriv. Neve
 """
 
 import errno
+import grp
 import os
 import pwd
 import shlex
@@ -161,14 +162,36 @@ def find_command(command: str, path: str, directory: str) -> str:
     raise FileNotFoundError(errno.ENOENT, f"command not found: {command}, in {where}")
 
 
+def owner(spec: ProcessSpec) -> tuple[int, int]:
+    """User and group id that a process runs as; -1 for one that stays ours.
+
+    Raises:
+        FileNotFoundError: there is no such user or group.
+    """
+    uid = gid = -1
+    if spec.user:
+        entry = _user(spec.user)
+        uid, gid = entry.pw_uid, entry.pw_gid
+    if spec.group:
+        try:
+            gid = int(spec.group) if spec.group.isdigit() else grp.getgrnam(spec.group).gr_gid
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, f"there is no group {spec.group}") from None
+    return uid, gid
+
+
+def _user(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+    except KeyError:
+        raise FileNotFoundError(errno.ENOENT, f"there is no user {user}") from None
+
+
 def _as_user(user: str, group: str, env: dict[str, str]) -> list[str]:
     """setpriv(1) and its options; HOME, USER and LOGNAME become the user's."""
     options = ["setpriv"]
     if user:
-        try:
-            entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-        except KeyError:
-            raise FileNotFoundError(errno.ENOENT, f"there is no user {user}") from None
+        entry = _user(user)
         env.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
         options += [f"--reuid={entry.pw_uid}", "--init-groups"]
         group = group or str(entry.pw_gid)

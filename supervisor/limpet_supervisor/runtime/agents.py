@@ -1,0 +1,225 @@
+"""The agents' socket: each agent inside a supervised process dials it and waits for requests.
+
+An agent never commands: the daemon only reads hellos and answers from it, so a process that runs as another
+user, or has been taken over, gains nothing here.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from limpet_supervisor.wire import agent as wire
+
+from .reactor import READ, WRITE, Reactor, Timer
+
+_CREDENTIALS: Final = struct.Struct("3i")
+_MAX_QUEUED: Final = 8 * 1024 * 1024
+"""Bytes that wait for one agent; one that reads so little is given up."""
+_HELLO_WITHIN: Final = 5.0
+GONE: Final = "gone"
+"""The `re` of the answer that the daemon makes up when an agent's connection is lost."""
+
+OnAnswer = Callable[[wire.AgentAnswer], None]
+
+
+class AgentConnection:
+    """One agent: a process, or a fork of one."""
+
+    def __init__(self, agents: "Agents", connection: socket.socket, pid: int) -> None:
+        self.pid = pid
+        self.hello: wire.Hello | None = None
+        self._agents = agents
+        self._socket = connection
+        self._splitter = wire.Splitter()
+        self._queue = bytearray()
+        self._pending: dict[int, OnAnswer] = {}
+        self._staged = False
+        self._timer: Timer | None = agents.reactor.call_later(_HELLO_WITHIN, self.close)
+        agents.reactor.add(connection.fileno(), self._ready)
+
+    @property
+    def process(self) -> str:
+        """Name of the instance that it belongs to."""
+        return self.hello.process if self.hello else ""
+
+    @property
+    def is_process(self) -> bool:
+        """Whether it is more than one of multiprocessing's own."""
+        return self.hello is not None and self.hello.role == "process"
+
+    def request(self, op: str, on_answer: OnAnswer, **parameters: Any) -> int:
+        """Sends a request; `on_answer` gets its items, and its final answer last. Returns its id."""
+        request_id = self._agents.next_id()
+        self._pending[request_id] = on_answer
+        if not self._staged:
+            self._staged = True
+            self._send(self._agents.bundle())
+        self._send(wire.encode({"id": request_id, "op": op, **parameters}))
+        return request_id
+
+    def forget(self, request_id: int) -> None:
+        """Answers to that request mean nothing any more."""
+        self._pending.pop(request_id, None)
+
+    def close(self) -> None:
+        """Lets the agent go; whoever waits for it is told."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._socket.fileno() < 0:
+            return
+        self._agents.reactor.remove(self._socket.fileno())
+        self._socket.close()
+        self._agents.lost(self)
+        pending, self._pending = self._pending, {}
+        for request_id, on_answer in pending.items():
+            on_answer(
+                wire.AgentAnswer(id=request_id, re=GONE, error="the process has ended, or its agent has")
+            )
+
+    def _send(self, data: bytes) -> None:
+        if len(self._queue) + len(data) > _MAX_QUEUED:
+            self._agents.reactor.call_soon(self.close)
+            return
+        self._queue += data
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._queue:
+            try:
+                sent = self._socket.send(self._queue)
+            except BlockingIOError:
+                self._agents.reactor.modify(self._socket.fileno(), READ | WRITE)
+                return
+            except OSError:
+                self._agents.reactor.call_soon(self.close)
+                return
+            del self._queue[:sent]
+
+    def _ready(self, events: int) -> None:
+        if events & WRITE and self._queue:
+            self._flush()
+            if not self._queue and self._socket.fileno() >= 0:
+                self._agents.reactor.modify(self._socket.fileno(), READ)
+        if not events & ~WRITE:
+            return
+        try:
+            data = self._socket.recv(256 * 1024)
+            bodies = self._splitter.feed(data)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError):
+            data, bodies = b"", []
+        try:
+            for body in bodies:
+                self._take(body)
+        except msgspec.DecodeError:
+            self._agents.garbage += 1
+            data = b""
+        if not data:
+            self.close()
+
+    def _take(self, body: bytes) -> None:
+        if self.hello is None:
+            self.hello = wire.decode_hello(body)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._agents.greeted(self)
+            return
+        answer = wire.decode_answer(body)
+        if (on_answer := self._pending.get(answer.id)) is None:
+            return
+        if answer.re:
+            del self._pending[answer.id]
+        on_answer(answer)
+
+
+class Agents:
+    """All agents of a node.
+
+    Args:
+        path: of the socket to listen on; made with `mode`.
+        bundle: the stage 1 frame.
+        uids: users that agents may run as.
+        on_change: called with an instance's name when its agents change.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        path: str,
+        *,
+        bundle: Callable[[], bytes],
+        uids: frozenset[int],
+        on_change: Callable[[str], None],
+    ) -> None:
+        self.reactor = reactor
+        self.bundle = bundle
+        self.garbage = 0
+        """Connections closed because they broke the protocol, or were another user's."""
+        self._uids = uids | {os.geteuid()}
+        self._on_change = on_change
+        self._connections: dict[AgentConnection, None] = {}
+        self._last_id = 0
+        # Guarantee: 0600 (0666 below a directory that others may search) from birth, by umask.
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        mask = os.umask(0o111 if uids else 0o177)
+        try:
+            self._socket.bind(path)
+        finally:
+            os.umask(mask)
+        self._socket.listen(1024)
+        self._path = path
+        reactor.add(self._socket.fileno(), self._accept)
+
+    def __iter__(self) -> Iterator[AgentConnection]:
+        return iter([connection for connection in self._connections if connection.hello])
+
+    def of(self, process: str) -> list[AgentConnection]:
+        """The agents of an instance, in the order in which they came."""
+        return [connection for connection in self if connection.process == process]
+
+    def next_id(self) -> int:
+        """A request id that no other request has."""
+        self._last_id += 1
+        return self._last_id
+
+    def greeted(self, connection: AgentConnection) -> None:
+        """An agent has said who it is."""
+        for other in list(self._connections):
+            if other.pid == connection.pid and other is not connection:
+                other.close()  # after an exec, the old image's connection may linger
+        self._on_change(connection.process)
+
+    def lost(self, connection: AgentConnection) -> None:
+        """An agent is gone."""
+        self._connections.pop(connection, None)
+        if connection.hello is not None:
+            self._on_change(connection.process)
+
+    def close(self) -> None:
+        """Lets all agents go and removes the socket."""
+        for connection in list(self._connections):
+            connection.close()
+        self.reactor.remove(self._socket.fileno())
+        self._socket.close()
+        if os.path.exists(self._path):
+            os.unlink(self._path)
+
+    def _accept(self, _events: int) -> None:
+        for _ in range(64):
+            try:
+                connection, _address = self._socket.accept()
+            except OSError:
+                return
+            connection.setblocking(False)
+            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            pid, uid, _gid = _CREDENTIALS.unpack(raw)
+            if uid not in self._uids and uid != 0:
+                self.garbage += 1
+                connection.close()
+                continue
+            self._connections[AgentConnection(self, connection, pid)] = None
