@@ -38,6 +38,10 @@ Version = Annotated[
 
 Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
 Positive = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
+Interval = Annotated[
+    Duration, Meta(extra={"gt": 0}, description='a duration above 0, such as "250ms", "10s" or "1m30s"')
+]
+"""msgspec has no ranges for types of ours, so the one bound stands in `extra`."""
 Octal = Annotated[str, Meta(pattern=r"^([0-7]{3,4})?$", description='octal permissions such as "027"')]
 Entry = Annotated[
     str,
@@ -86,9 +90,9 @@ class Ready(Struct, frozen=True, forbid_unknown_fields=True):
     """What tcp, http and log look at: an address, a URL, a regular expression."""
     command: tuple[str, ...] = ()
     """The command of `exec`."""
-    timeout: Duration = Duration(60)
+    timeout: Interval = Duration(60)
     """Not ready by then: killed, a failed start."""
-    every: Duration = Duration(0.1)
+    every: Interval = Duration(0.1)
     """Time between two attempts of tcp, http and exec."""
 
 
@@ -100,9 +104,9 @@ class Liveness(Struct, frozen=True, forbid_unknown_fields=True):
     """What tcp and http look at: an address, a URL."""
     command: tuple[str, ...] = ()
     """The command of `exec`."""
-    every: Duration = Duration(10)
+    every: Interval = Duration(10)
     """Time between two checks."""
-    timeout: Duration = Duration(2)
+    timeout: Interval = Duration(2)
     """A check that takes longer has failed."""
     failures: Positive = 3
     """So many failed checks in a row, and the process is killed and restarted."""
@@ -194,7 +198,7 @@ class ProcessSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """setrlimit(2) by ulimit's long names (nofile, core, nproc, …): a number or "infinity"."""
     max_memory: Size | None = None
     """Resident bytes of the process and its descendants; above it, it is restarted."""
-    max_age: Duration | None = None
+    max_age: Interval | None = None
     """Restarted when it has been up for so long (and up to a tenth more, so that instances differ)."""
     backoff: Backoff = Backoff()
     """The delay before a restart."""
@@ -219,7 +223,7 @@ class SupervisorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     those started after it (`rest_for_one`)."""
     max_restarts: Count = 3
     """More restarts than this within max_seconds, and the supervisor ends: escalation."""
-    max_seconds: Duration = Duration(5)
+    max_seconds: Interval = Duration(5)
     """The sliding window in which restarts are counted."""
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER
     """Whether it ends by itself when significant children have ended by themselves: `any_significant`,
