@@ -80,14 +80,32 @@ def candidates(
     return found
 
 
+def places(node: str, environ: Mapping[str, str] | None = None) -> list[Candidate]:
+    """Where a client looks for a node of that name: the candidates, and the systemd unit's directory."""
+    return [*candidates(node, environ), Candidate(f"/run/limpet/{node}", "the generated systemd unit's")]
+
+
 def find(node: str, environ: Mapping[str, str] | None = None) -> tuple[RunDirectory | None, list[Candidate]]:
     """The directory in which a node of that name has a control socket now, and all places looked at."""
-    places = [*candidates(node, environ), Candidate(f"/run/limpet/{node}", "the generated systemd unit's")]
-    for place in places:
+    looked = places(node, environ)
+    for place in looked:
         directory = RunDirectory(*place)
         if os.path.exists(directory.control):
-            return directory, places
-    return None, places
+            return directory, looked
+    return None, looked
+
+
+def pid_of(path: str) -> int | None:
+    """The pid in the pid file of the run directory `path`, if a process of that pid lives."""
+    try:
+        with open(f"{path}/pid") as file:
+            pid = int(file.read())
+        os.kill(pid, 0)
+    except PermissionError:
+        return pid or None
+    except (OSError, ValueError):
+        return None
+    return pid
 
 
 def prepare(node: str, environ: Mapping[str, str] | None = None) -> RunDirectory:

@@ -1,24 +1,81 @@
-"""The client, blocking: one DEALER socket, one request at a time."""
+"""The client, blocking: one connection, any number of requests under way, no thread of its own."""
 
 import os
 import time
+from _socket import AF_UNIX, SOCK_STREAM, socket
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-import zmq
-
-from limpet_supervisor.errors import BY_NAME, LimpetError, NodeUnreachable, NotPermitted, TimedOut
-from limpet_supervisor.wire import codec
+from limpet_supervisor.errors import (
+    BY_NAME,
+    LimpetError,
+    NodeUnreachable,
+    NotPermitted,
+    ProtocolError,
+    TimedOut,
+)
+from limpet_supervisor.wire import codec, zmtp
 from limpet_supervisor.wire.messages import AnyItem, AnyReply, Cancel, Failure, Reply, Request
 
 from . import directory
+
+_CHUNK: Final = 256 * 1024
+_HANDSHAKE: Final = 5.0
+"""Seconds for the node to accept a connection, or to take what we write."""
 
 
 def raise_failure(reply: Reply) -> None:
     """Raises the error that a Failure carries; any other reply passes."""
     if isinstance(reply, Failure):
         raise BY_NAME.get(reply.error, LimpetError)(reply.what, reply.why, reply.todo)
+
+
+class Stream(Iterator[AnyItem | AnyReply]):
+    """The answers to one request: its items, and its final reply as the last.
+
+    A KeyboardInterrupt while it waits leaves it as it is: `cancel`, then go on to read how it ended.
+    Used as a context manager (or by `close`), it cancels a request that has not ended.
+    """
+
+    def __init__(self, client: "Client", request_id: int, deadline: float | None) -> None:
+        self._client = client
+        self._deadline = deadline
+        self.id = request_id
+        self.answers: deque[AnyItem | AnyReply] = deque()
+        self.finished = False
+
+    def __next__(self) -> AnyItem | AnyReply:
+        if not self.answers:
+            if self.finished:
+                raise StopIteration
+            self._client.receive(self, self._deadline)
+        answer = self.answers.popleft()
+        if isinstance(answer, Reply):
+            self.finished = True
+            self._client.forget(self)
+            raise_failure(answer)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def cancel(self) -> None:
+        """Asks the node to end the stream or to interrupt the evaluation; its final reply still comes."""
+        self._client.send(Cancel(request=self.id))
+
+    def close(self) -> None:
+        """Cancels it if it has not ended, and forgets it."""
+        if not self.finished:
+            self.finished = True
+            self._client.forget(self)
+            self.cancel()
 
 
 class Client:
@@ -34,13 +91,11 @@ class Client:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        _reach(path)
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.linger = 0
-        self._socket.rcvhwm = 1000
-        self._socket.connect(f"ipc://{path}")
+        self._streams: dict[int, Stream] = {}
         self._next_id = 1
+        self._receiver = zmtp.Receiver()
+        self._socket = connect(path)
+        self._greet()
 
     @classmethod
     def of_node(cls, node: str) -> Self:
@@ -64,102 +119,139 @@ class Client:
 
     def close(self) -> None:
         """Lets the connection go; a stream that is followed ends at the node."""
-        self._socket.close(linger=0)
-        self._context.term()
+        self._streams.clear()
+        self._socket.close()
 
     def request(self, request: Request, timeout: float | None = 5.0) -> Any:
         """The final reply to `request`, of its struct's type; stream items before it are skipped.
 
         Raises:
             TimedOut: no reply within `timeout` seconds (None: wait for ever).
+            NodeUnreachable: the node went away.
             LimpetError: what the node answered, if it failed.
         """
-        request_id = self._send(request)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            answer = self._receive(request_id, deadline)
-            if isinstance(answer, Reply):
-                raise_failure(answer)
-                return answer
+        with self.stream(request, timeout) as stream:
+            for answer in stream:
+                if isinstance(answer, Reply):
+                    return answer
+        raise AssertionError("a stream ends with a reply or an error")
 
-    def stream(self, request: Request, timeout: float | None = None) -> Iterator[AnyItem | AnyReply]:
+    def stream(self, request: Request, timeout: float | None = None) -> Stream:
         """The items of `request`, and its final reply as the last; `timeout` is for the whole.
 
-        An iterator that is closed early (or interrupted) sends Cancel.
+        The request is under way at once; several streams may be, and be read one after the other.
         """
-        request_id = self._send(request)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        finished = False
-        try:
-            while True:
-                answer = self._receive(request_id, deadline)
-                if isinstance(answer, Reply):
-                    finished = True
-                    raise_failure(answer)
-                    yield answer
-                    return
-                yield answer
-        finally:
-            if not finished:
-                self._send(Cancel(request=request_id))
+        stream = Stream(self, 0, None if timeout is None else time.monotonic() + timeout)
+        stream.id = self.send(request)
+        self._streams[stream.id] = stream
+        return stream
 
-    def _send(self, request: Request) -> int:
+    def send(self, request: Request) -> int:
+        """Sends a request and returns its id; what answers it is dropped unless a stream reads it."""
         request_id = self._next_id
         self._next_id += 1
-        self._socket.send_multipart(codec.encode_request(request_id, request))
+        self._write(zmtp.encode(codec.encode_request(request_id, request)))
         return request_id
 
-    def _receive(self, request_id: int, deadline: float | None) -> AnyItem | AnyReply:
-        while True:
-            wait = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
-            if not self._socket.poll(wait):
-                raise TimedOut("The node did not answer in time", todo=f"is it busy? see {self.path}")
-            answered, answer = codec.decode_answer(self._socket.recv_multipart())
-            if answered == request_id:
-                return answer
+    def forget(self, stream: Stream) -> None:
+        """Drops what still comes for a stream."""
+        self._streams.pop(stream.id, None)
+
+    def receive(self, stream: Stream, deadline: float | None) -> None:
+        """Reads until there is an answer for `stream`; answers for the others are kept for them.
+
+        Raises:
+            TimedOut: there was none before `deadline` (monotonic).
+            NodeUnreachable: the node went away.
+        """
+        while not stream.answers:
+            for frames in self._receiver.feed(self._read(deadline)):
+                request_id, answer = codec.decode_answer(frames)
+                if waiting := self._streams.get(request_id):
+                    waiting.answers.append(answer)
+                elif request_id == 0:
+                    raise ProtocolError("The node could not read a request", str(answer))
+            if self._receiver.replies:
+                self._write(bytes(self._receiver.replies))
+                self._receiver.replies.clear()
+
+    def _greet(self) -> None:
+        """The connection's handshake."""
+        deadline = time.monotonic() + _HANDSHAKE
+        try:
+            self._write(zmtp.HELLO)
+            while not self._receiver.ready:
+                self._receiver.feed(self._read(deadline))
+        except LimpetError:
+            self._socket.close()
+            raise
+
+    def _read(self, deadline: float | None) -> bytes:
+        wait = None if deadline is None else deadline - time.monotonic()
+        if wait is not None and wait <= 0:
+            raise self._late()
+        self._socket.settimeout(wait)
+        try:
+            data = self._socket.recv(_CHUNK)
+        except TimeoutError as error:
+            raise self._late() from error
+        except OSError as error:
+            raise self._gone(error.strerror) from error
+        if not data:
+            raise self._gone("it closed the connection")
+        return data
+
+    def _write(self, data: bytes) -> None:
+        self._socket.settimeout(_HANDSHAKE)
+        try:
+            self._socket.sendall(data)
+        except TimeoutError as error:
+            raise self._late() from error
+        except OSError as error:
+            raise self._gone(error.strerror) from error
+
+    def _late(self) -> TimedOut:
+        return TimedOut(
+            "The node did not answer in time", f"asked at {self.path}", "is it busy? see its logs"
+        )
+
+    def _gone(self, why: str | None) -> NodeUnreachable:
+        return NodeUnreachable("The node went away", why or f"{self.path} is closed", "see its logs")
 
 
 def unreachable(node: str, places: list[directory.Candidate]) -> NodeUnreachable:
     """The error that says where a node was looked for, and what is there."""
     looked = ", ".join(place.path for place in places)
     for place in places:
-        pid = _pid_of(place.path)
+        pid = directory.pid_of(place.path)
         if pid is not None:
             why = f"pid {pid} of {place.path} is alive, but its control socket is gone"
             return NodeUnreachable(f"{node} does not answer", why, f"looked in: {looked}")
     return NodeUnreachable(f"{node} is not running", f"no control socket in: {looked}", "start it first")
 
 
-def _pid_of(path: str) -> int | None:
-    """The pid in a node's pid file, if that process lives."""
+def connect(path: str) -> socket:
+    """A connection to the control socket at `path`.
+
+    Raises:
+        NodeUnreachable: nothing listens there.
+        NotPermitted: it belongs to another user.
+    """
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    connection.settimeout(_HANDSHAKE)
     try:
-        with open(f"{path}/pid") as file:
-            pid = int(file.read())
-        os.kill(pid, 0)
-    except PermissionError:
-        return pid or None
-    except (OSError, ValueError):
-        return None
-    return pid
-
-
-def _reach(path: str) -> None:
-    """Whether something listens at `path`: ZeroMQ itself would wait in silence."""
-    from _socket import AF_UNIX, SOCK_STREAM, socket
-
-    probe = socket(AF_UNIX, SOCK_STREAM)
-    try:
-        probe.connect(path)
+        connection.connect(path)
     except FileNotFoundError as error:
+        connection.close()
         raise NodeUnreachable("The node is not running", f"there is no {path}", "start it first") from error
     except PermissionError as error:
+        connection.close()
         raise _not_permitted(path) from error
     except OSError as error:
-        raise NodeUnreachable(
-            "The node is not running", f"nothing listens on {path}: a node left it behind", "start it again"
-        ) from error
-    finally:
-        probe.close()
+        connection.close()
+        why = f"nothing listens on {path} ({error.strerror or error}): a node left it behind"
+        raise NodeUnreachable("The node is not running", why, "start it again") from error
+    return connection
 
 
 def _not_permitted(path: str) -> NotPermitted:

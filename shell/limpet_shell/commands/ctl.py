@@ -1,0 +1,47 @@
+"""Any command of the console once: `ctl restart web.1`, `ctl scale web +1`, `ctl signal HUP web`.
+
+`ctl help` lists them.
+"""
+
+from argparse import REMAINDER, ArgumentParser, Namespace
+
+from limpet_shell import control, options, output, target
+from limpet_supervisor.client import messages
+from limpet_supervisor.errors import UsageError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """--timeout, and the words of the command."""
+    options.add_json(parser)
+    options.add_timeout(parser, None, "give up waiting after this time, with exit code 75 (wait for ever)")
+    parser.add_argument("words", nargs=REMAINDER, metavar="COMMAND…", help="the command and its arguments")
+
+
+def run(arguments: Namespace) -> int:
+    """Runs it: each request in turn, its answers as they come."""
+    command, words = control.parse(arguments.words or ["help"])
+    paint = output.painter()
+    if command.name == "help":
+        for line in control.help_lines("", paint):
+            output.write(line)
+        return 0
+    if command.build is None:
+        raise UsageError(f"{command.name} is for the console", todo="see: remote, rpc")
+    requests = command.build(words)
+    terminal = output.stdout_is_terminal()
+    with target.connect(arguments) as client:
+        for request in requests:
+            with output.Progress() as progress, client.stream(request, arguments.timeout) as stream:
+                for answer in stream:
+                    if isinstance(answer, messages.ProgressItem):
+                        progress(answer.text)
+                        continue
+                    progress("")
+                    if arguments.json:
+                        output.write_json(answer)
+                    else:
+                        width = output.columns() if terminal else None
+                        for line in control.show(answer, request, paint, terminal=terminal, width=width):
+                            output.write(line)
+                        output.flush()
+    return 0

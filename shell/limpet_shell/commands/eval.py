@@ -1,0 +1,34 @@
+"""Evaluate an expression in a fresh process: the application's interpreter, runtime configuration loaded.
+
+Nothing is started. ARGs are in sys.argv. It prints what EXPR prints; exit code 0, or 1 with the traceback.
+Modules of the release need no import: eval 'bookshop.release.migrate()'.
+"""
+
+import os
+import sys
+from argparse import REMAINDER, ArgumentParser, Namespace
+
+from limpet_shell import output, target
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The expression and its arguments."""
+    parser.add_argument(
+        "words", nargs=REMAINDER, metavar="EXPR [ARG…]", help="a Python expression or statements"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Evaluates the runtime configuration, then becomes the application's interpreter."""
+    words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    if not words:
+        output.write_error("ERROR: EVAL expects an expression as argument")
+        return 1
+    from limpet_shell import fresh
+
+    process = fresh.prepare(target.file_of(arguments), arguments.release)
+    sys.stdout.flush()
+    os.chdir(process.directory)
+    command = [process.python, "-m", "limpet.fresh", "eval", *words]
+    os.execve(process.python, command, process.environ)  # noqa: S606 - becoming it is the point
+    raise AssertionError("execve returned")

@@ -1,0 +1,221 @@
+"""The commands that begin with `:` at the console, which are those of `ctl` too: one table for both.
+
+A command turns its words into requests; what answers them becomes lines by `show`. Those that are the
+console's own business (use, all, help, quit) have no `build`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from limpet_shell import render
+from limpet_shell.output import printable
+from limpet_supervisor.errors import UsageError
+from limpet_supervisor.wire import messages
+from limpet_supervisor.wire.messages import AnyItem, AnyReply, Request
+
+Build = Callable[[list[str]], list[Request]]
+
+
+class ControlCommand(NamedTuple):
+    """One command: its name, its arguments as help shows them, what it does, and its requests."""
+
+    name: str
+    arguments: str
+    help: str
+    build: Build | None
+
+
+def _names(words: list[str], usage: str) -> list[str]:
+    if not words:
+        raise UsageError("Which process?", todo=f"say: {usage}")
+    return words
+
+
+def _option(words: list[str], *flags: str) -> tuple[str | None, list[str]]:
+    """The value that follows one of `flags`, and the other words."""
+    for k, word in enumerate(words):
+        if word in flags:
+            if k + 1 == len(words):
+                raise UsageError(f"{word} wants a value")
+            return words[k + 1], words[:k] + words[k + 2 :]
+    return None, words
+
+
+def _switch(words: list[str], *flags: str) -> tuple[bool, list[str]]:
+    return any(word in flags for word in words), [word for word in words if word not in flags]
+
+
+def _count(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdigit():
+        raise UsageError(f"-n wants a number, not {text!r}")
+    return int(text)
+
+
+def _ps(words: list[str]) -> list[Request]:
+    return [messages.Status(names=tuple(words))]
+
+
+def _tree(words: list[str]) -> list[Request]:
+    if words:
+        raise UsageError("tree takes no arguments")
+    return [messages.Tree()]
+
+
+def _logs(words: list[str]) -> list[Request]:
+    lines, words = _option(words, "-n", "--lines")
+    follow, words = _switch(words, "-f", "--follow")
+    return [messages.Logs(names=tuple(words), lines=_count(lines, 10), follow=follow)]
+
+
+def _events(words: list[str]) -> list[Request]:
+    last, words = _option(words, "-n", "--last")
+    follow, words = _switch(words, "-f", "--follow")
+    if words:
+        raise UsageError(f"events does not know {words[0]!r}", todo="say: events [-f] [-n N]")
+    return [messages.Events(last=_count(last, 20), follow=follow)]
+
+
+def _restart(words: list[str]) -> list[Request]:
+    return [messages.RestartProcess(name=name) for name in _names(words, "restart NAME…")]
+
+
+def _stop(words: list[str]) -> list[Request]:
+    return [messages.StopProcess(name=name) for name in _names(words, "stop NAME…")]
+
+
+def _start(words: list[str]) -> list[Request]:
+    return [messages.StartProcess(name=name) for name in _names(words, "start NAME…")]
+
+
+def _remove(words: list[str]) -> list[Request]:
+    return [messages.RemoveProcess(name=name) for name in _names(words, "remove NAME…")]
+
+
+def _why(words: list[str]) -> list[Request]:
+    return [messages.Why(name=name) for name in _names(words, "why NAME…")]
+
+
+def _scale(words: list[str]) -> list[Request]:
+    if len(words) != 2 or not words[1].lstrip("+-").isdigit():
+        raise UsageError("scale wants a process and a number", todo="say: scale web 4, or scale web +1")
+    return [messages.Scale(name=words[0], to=words[1])]
+
+
+def _signal(words: list[str]) -> list[Request]:
+    if len(words) < 2:
+        raise UsageError("signal wants a signal and a process", todo="say: signal HUP web")
+    number = words[0].upper().removeprefix("SIG")
+    return [messages.Signal(name=name, signal=number) for name in words[1:]]
+
+
+def _add(words: list[str]) -> list[Request]:
+    if len(words) < 2:
+        raise UsageError("add wants a name and keys", todo="say: add echo 'command=[\"cat\"]' instances=2")
+    return [messages.AddProcess(name=words[0], table=dict(_key(word) for word in words[1:]))]
+
+
+def _key(word: str) -> tuple[str, Any]:
+    """`key=value`: the value as TOML, or as the text it is."""
+    import tomllib
+
+    key, equals, value = word.partition("=")
+    if not (key and equals):
+        raise UsageError(f"{word!r} is not KEY=VALUE")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+COMMANDS: Final = {
+    command.name: command
+    for command in (
+        ControlCommand("ps", "[NAME…]", "a line for each process", _ps),
+        ControlCommand("tree", "", "the supervision tree, with forks and children", _tree),
+        ControlCommand("use", "NAME", "evaluate in another process from now on", None),
+        ControlCommand("all", "EXPR", "evaluate in every process; equal answers together", None),
+        ControlCommand("logs", "[NAME…] [-f] [-n N]", "the processes' output", _logs),
+        ControlCommand("events", "[-f] [-n N]", "what happened", _events),
+        ControlCommand("why", "NAME…", "why a process is in its state, and its last deaths", _why),
+        ControlCommand("restart", "NAME…", "stop and start a process; waits until it is ready", _restart),
+        ControlCommand("stop", "NAME…", "stop a process; waits until nothing of it is left", _stop),
+        ControlCommand("start", "NAME…", "start a stopped process; waits until it is ready", _start),
+        ControlCommand("scale", "NAME N|+N|-N", "set the number of a process's instances", _scale),
+        ControlCommand("signal", "SIGNAL NAME…", "send a signal to a process", _signal),
+        ControlCommand("add", "NAME KEY=VALUE…", "add a process, with the keys of its table", _add),
+        ControlCommand("remove", "NAME…", "stop a process and forget it", _remove),
+        ControlCommand("help", "", "this list", None),
+        ControlCommand("quit", "", "leave the console; everything goes on", None),
+    )
+}
+
+
+def parse(words: list[str]) -> tuple[ControlCommand, list[str]]:
+    """The command that the first word names (in full, or so that only one is meant), and its arguments.
+
+    Raises:
+        UsageError: there is no such command, or several begin so.
+    """
+    if not words:
+        raise UsageError("Which command?", todo="see: help")
+    name, *rest = words
+    if command := COMMANDS.get(name):
+        return command, rest
+    meant = [command for command in COMMANDS.values() if command.name.startswith(name)]
+    if len(meant) == 1:
+        return meant[0], rest
+    if meant:
+        raise UsageError(f"{name} may mean {', '.join(command.name for command in meant)}")
+    raise UsageError(f"There is no command {name}", todo=f"there are {', '.join(COMMANDS)}")
+
+
+def split(text: str) -> list[str]:
+    """The words of a command line, by the shell's quoting rules.
+
+    Raises:
+        UsageError: a quote is not closed.
+    """
+    import shlex
+
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{text}: {str(error).lower()}") from None
+
+
+def help_lines(prefix: str, paint: render.Paint) -> list[str]:
+    """The table as help, each name with `prefix` (":" at the console)."""
+    forms = [(f"{prefix}{c.name} {c.arguments}".rstrip(), c) for c in COMMANDS.values()]
+    wide = max(len(form) for form, _ in forms)
+    return [f"  {paint(form.ljust(wide), 'cyan')}  {command.help}" for form, command in forms]
+
+
+def show(
+    answer: AnyItem | AnyReply,
+    request: Request,
+    paint: render.Paint,
+    *,
+    terminal: bool = True,
+    width: int | None = None,
+) -> list[str]:
+    """The lines that an answer to a command's request is for a person."""
+    match answer:
+        case messages.StatusReply():
+            return render.status_lines(answer, paint, width)
+        case messages.TreeReply(root=root):
+            return render.tree_lines(root, paint)
+        case messages.WhyReply():
+            return render.why_lines(answer, paint)
+        case messages.EventItem(event=event):
+            return [render.event_line(event, paint)]
+        case messages.LogItem():
+            alone = isinstance(request, messages.Logs) and [answer.process] == list(request.names)
+            return render.log_lines(answer, paint, prefix=not alone, terminal=terminal)
+        case messages.StreamEnd(dropped=dropped) if dropped:
+            return [paint(f"({dropped} lines were dropped: they came faster than they were read)", "yellow")]
+        case messages.Done(text=text) if text:
+            return [printable(text)]
+        case _:
+            return []
