@@ -198,12 +198,11 @@ def show(
     paint: render.Paint,
     *,
     terminal: bool = True,
-    width: int | None = None,
 ) -> list[str]:
     """The lines that an answer to a command's request is for a person."""
     match answer:
         case messages.StatusReply():
-            return render.status_lines(answer, paint, width)
+            return render.status_lines(answer, paint)
         case messages.TreeReply(root=root):
             return render.tree_lines(root, paint)
         case messages.WhyReply():

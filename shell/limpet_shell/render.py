@@ -23,17 +23,12 @@ STATE_STYLES: Final = {
     State.EXITED: "dim",
     State.FAILED: "bold red",
 }
-STATUS_HEADER: Final = ("NAME", "STATE", "READY", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "AGENT", "")
+STATUS_HEADER: Final = ("NAME", "STATE", "READY", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "AGENT")
 _RIGHT: Final = frozenset({3, 4, 5, 6, 7})
 
 
 def status_row(process: ProcessStatus) -> tuple[str, ...]:
     """The cells of a line of `status`, as STATUS_HEADER names them."""
-    remark = process.reason or ""
-    if process.agent == "none" and process.pid is not None and process.agent_reason:
-        remark = (
-            f"{remark}; no agent: {process.agent_reason}" if remark else f"no agent: {process.agent_reason}"
-        )
     return (
         process.name,
         process.state.value,
@@ -44,12 +39,19 @@ def status_row(process: ProcessStatus) -> tuple[str, ...]:
         "-" if process.cpu is None else f"{process.cpu:.1f}%",
         "-" if process.memory is None else format_size(process.memory),
         process.agent if process.pid is not None else "-",
-        remark,
     )
 
 
-def status_lines(reply: StatusReply, paint: Paint, width: int | None = None) -> list[str]:
-    """The node's line and an aligned table of its processes."""
+def remarks(process: ProcessStatus) -> list[str]:
+    """What there is to say beyond the cells: why it is in its state, why it has no agent."""
+    found = [process.reason] if process.reason else []
+    if process.agent == "none" and process.pid is not None and process.agent_reason:
+        found.append(f"no agent: {process.agent_reason}")
+    return found
+
+
+def status_lines(reply: StatusReply, paint: Paint) -> list[str]:
+    """The node's line and an aligned table of its processes, each followed by its remarks."""
     processes = reply.processes
 
     def style(row: int, column: int, text: str) -> str:
@@ -59,11 +61,14 @@ def status_lines(reply: StatusReply, paint: Paint, width: int | None = None) -> 
             return STATE_STYLES[processes[row].state]
         if column == 2 and text == "no" and processes[row].state is State.RUNNING:
             return "yellow"
-        return "dim" if text == "-" or column == 9 else ""
+        return "dim" if text == "-" else ""
 
     rows = [status_row(process) for process in processes]
-    lines = table(STATUS_HEADER, rows, right=_RIGHT, style=style, color=paint, width=width)
-    return [node_line(reply.node, paint), *lines] if rows else [node_line(reply.node, paint), "no processes"]
+    header, *table_lines = table(STATUS_HEADER, rows, right=_RIGHT, style=style, color=paint)
+    lines = [node_line(reply.node, paint), header]
+    for process, line in zip(processes, table_lines, strict=True):
+        lines += [line, *(paint(f"  {printable(remark)}", "dim") for remark in remarks(process))]
+    return lines
 
 
 def node_line(node: NodeFacts, paint: Paint) -> str:

@@ -40,8 +40,7 @@ def run(arguments: Namespace) -> int:
                     if arguments.json:
                         output.write_json(answer)
                     else:
-                        width = output.columns() if terminal else None
-                        for line in control.show(answer, request, paint, terminal=terminal, width=width):
+                        for line in control.show(answer, request, paint, terminal=terminal):
                             output.write(line)
                         output.flush()
     return 0
