@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
 
 try:
     from limpet import config
@@ -24,8 +23,8 @@ def load() -> Settings:
     if repo is None:
         return from_environment()
     return Settings(
-        database_url=_plain(repo["url"]),
-        secret_key_base=_plain(config.get("bookshop", "endpoint")["secret_key_base"]),
+        database_url=repo["url"],
+        secret_key_base=config.get("bookshop", "endpoint")["secret_key_base"],
         pool_size=repo["pool_size"],
         worker_every=config.get("bookshop", "worker")["every"],
     )
@@ -37,8 +36,3 @@ def from_environment() -> Settings:
         secret_key_base=os.environ.get("SECRET_KEY_BASE", "for development only"),
         pool_size=int(os.environ.get("POOL_SIZE", "5")),
     )
-
-
-def _plain(value: Any) -> str:
-    """The text of a setting, secret or not."""
-    return value.reveal() if hasattr(value, "reveal") else value
