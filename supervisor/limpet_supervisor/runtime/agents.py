@@ -163,6 +163,7 @@ class Agents:
         self._uids = uids | {os.geteuid()}
         self._on_change = on_change
         self._connections: dict[AgentConnection, None] = {}
+        self._by_process: dict[str, list[AgentConnection]] = {}
         self._last_id = 0
         # Guarantee: 0600 (0666 below a directory that others may search) from birth, by umask.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -180,7 +181,7 @@ class Agents:
 
     def of(self, process: str) -> list[AgentConnection]:
         """The agents of an instance, in the order in which they came."""
-        return [connection for connection in self if connection.process == process]
+        return list(self._by_process.get(process, ()))
 
     def next_id(self) -> int:
         """A request id that no other request has."""
@@ -192,12 +193,17 @@ class Agents:
         for other in list(self._connections):
             if other.pid == connection.pid and other is not connection:
                 other.close()  # after an exec, the old image's connection may linger
+        self._by_process.setdefault(connection.process, []).append(connection)
         self._on_change(connection.process)
 
     def lost(self, connection: AgentConnection) -> None:
         """An agent is gone."""
         self._connections.pop(connection, None)
-        if connection.hello is not None:
+        of_process = self._by_process.get(connection.process, [])
+        if connection in of_process:
+            of_process.remove(connection)
+            if not of_process:
+                del self._by_process[connection.process]
             self._on_change(connection.process)
 
     def close(self) -> None:

@@ -77,6 +77,8 @@ class Reactor:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.add(self._wake_read, self._woken)
         self.now: Callable[[], float] = time.monotonic
+        self.on_error: Callable[[Exception], None] | None = None
+        """Told of an exception that a callback lets through; without it, `turn` raises it."""
 
     # -- descriptors --
 
@@ -175,22 +177,31 @@ class Reactor:
         if len(ready) == 1:
             fd, events = ready[0]
             if entry := callbacks.get(fd):
-                entry[1](events)
+                self._call(entry[1], events)
         elif ready:
             order = [(callbacks[fd][0], fd, events) for fd, events in ready if fd in callbacks]
             order.sort()
             for _priority, fd, events in order:
                 if entry := callbacks.get(fd):
-                    entry[1](events)
+                    self._call(entry[1], events)
         if timers:
             now = self.now()
             while timers and timers[0][0] <= now:
                 timer = heapq.heappop(timers)[2]
                 if callback := timer.callback:
                     timer.callback = None
-                    callback()
+                    self._call(callback)
         for _ in range(len(self._soon)):
-            self._soon.popleft()()
+            self._call(self._soon.popleft())
+
+    def _call(self, callback: Callable[..., None], *arguments: int) -> None:
+        """A bug in one callback must not end the supervision of everything."""
+        try:
+            callback(*arguments)
+        except Exception as error:
+            if self.on_error is None:
+                raise
+            self.on_error(error)
 
     def close(self) -> None:
         """Frees the loop's own descriptors."""

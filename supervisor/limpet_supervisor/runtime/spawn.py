@@ -55,7 +55,7 @@ class Surroundings(NamedTuple):
     injection: str
     """Directory for PYTHONPATH: brings the agent and `limpet`, and nothing else."""
     values: str
-    """Path of the run-time configuration's values."""
+    """Path of the run-time configuration's values; empty if there is none."""
 
 
 def inherited(environ: Mapping[str, str], python: str, node: str) -> dict[str, str]:
@@ -80,7 +80,8 @@ def prepare(spec: ProcessSpec, name: str, around: Surroundings, *, output: str, 
     env.update(spec.env)
     env["LIMPET_PROCESS"] = name
     env["LIMPET_INSTANCE"] = name.rpartition(".")[2]
-    env["LIMPET_CONFIG"] = around.values
+    if around.values:
+        env["LIMPET_CONFIG"] = around.values
     if notify is not None:
         env["NOTIFY_SOCKET"] = notify
     if spec.agent:

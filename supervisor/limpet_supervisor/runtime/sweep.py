@@ -15,8 +15,8 @@ _AGAIN: Final = 0.05
 class Sweep:
     """Signals all that `find` finds until it finds nothing, then calls `on_gone`.
 
-    Each gets `number` once, and SIGKILL when `grace` seconds have passed. What is forked meanwhile is found by
-    the next look, which each death causes.
+    Each gets `number` once, and SIGKILL when `grace` seconds have passed. What is forked meanwhile is found
+    by the next look.
     """
 
     def __init__(

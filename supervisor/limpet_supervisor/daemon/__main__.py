@@ -1,0 +1,15 @@
+"""`python -m limpet_supervisor.daemon FILE RELEASE PIPE`: the node that `daemon` starts in the background."""
+
+import os
+import sys
+
+from .background import child_main
+
+if __name__ == "__main__":
+    file, release, pipe = sys.argv[1:]
+    # A second life (restart) has no parent that waits.
+    try:
+        os.fstat(int(pipe))
+    except OSError:
+        pipe = "-1"
+    sys.exit(child_main(file, release, int(pipe)))

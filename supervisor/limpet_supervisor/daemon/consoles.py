@@ -1,0 +1,270 @@
+"""Console sessions and one-shot evaluations: requests of clients, carried to agents and back."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from limpet_supervisor.errors import LimpetError, NoSuchProcess
+from limpet_supervisor.runtime.agents import GONE, AgentConnection
+from limpet_supervisor.wire import messages as m
+from limpet_supervisor.wire.agent import AgentAnswer
+
+from .control import Answer, Peer
+from .node import Node
+from .observe import Observer
+
+_ANSWER_WITHIN: Final = 5.0
+"""Seconds that an agent has for what it answers without running anybody's code."""
+_GRACE: Final = 5.0
+"""Seconds beyond its deadline after which an evaluation that is not heard of is given up."""
+_SHOWN: Final = 200
+
+
+class Consoles:
+    """Evaluates in live processes, on behalf of clients."""
+
+    def __init__(self, node: Node, observer: Observer) -> None:
+        self._node = node
+        self._observer = observer
+        self._sessions: dict[str, dict[AgentConnection, None]] = {}
+
+    # -- finding the process ------------------------------------------------------------------------------
+
+    def find(self, process: str) -> AgentConnection:
+        """The agent that a name means: `web.1`, `web` (its first), `web.1/4711`, or `` (the first of all).
+
+        Raises:
+            NoSuchProcess: no process of that name.
+            LimpetError: it has no agent; says why.
+        """
+        name, _slash, member = process.partition("/")
+        names = (
+            self._observer.names(name) if name else tuple(each.name for each in self._node.tree.in_order())
+        )
+        for instance in names:
+            if (found := self._agent_of(instance, member)) is not None:
+                return found
+        if member:
+            raise NoSuchProcess(f"There is no agent in {process}", todo="see limpet tree")
+        if not name:
+            raise LimpetError("No process has an agent", todo="see limpet status for the reason of each")
+        why = "; ".join(
+            f"{line.name}: {line.agent_reason}" for line in self._observer.status(names) if line.agent_reason
+        )
+        raise LimpetError(f"{process} has no agent", why)
+
+    def _agent_of(self, instance: str, member: str) -> AgentConnection | None:
+        agents = self._node.agents.of(instance)
+        if member:
+            return next((each for each in agents if str(each.pid) == member), None)
+        main = self._node.tree.instances[instance].pid
+        processes = [each for each in agents if each.is_process]
+        return next((each for each in processes if each.pid == main), processes[0] if processes else None)
+
+    def name_of(self, connection: AgentConnection) -> str:
+        """`web.1`, or `web.1/4711` for a process below it."""
+        instance = self._node.tree.instances.get(connection.process)
+        if instance is not None and instance.pid == connection.pid:
+            return connection.process
+        return f"{connection.process}/{connection.pid}"
+
+    # -- sessions -----------------------------------------------------------------------------------------
+
+    def attach(self, request: m.Attach, answer: Answer) -> None:
+        """Opens the session in the process."""
+        connection = self.find(request.process)
+        hello = connection.hello
+        assert hello is not None
+
+        def attached(said: AgentAnswer) -> None:
+            answer.peer.sessions.add(request.session)
+            self._sessions.setdefault(request.session, {})[connection] = None
+            name = self.name_of(connection)
+            self._audit(answer.peer, f"a console attaches to {name}", name)
+            answer.reply(
+                m.AttachReply(
+                    process=name, pid=connection.pid, python=hello.python, argv=hello.argv, loops=said.loops
+                )
+            )
+
+        self._ask(connection, answer, "attach", attached, session=request.session)
+
+    def detach(self, request: m.Detach, answer: Answer) -> None:
+        """Closes the session wherever it was opened."""
+        self._close(request.session)
+        answer.peer.sessions.discard(request.session)
+        answer.reply(m.Done())
+
+    def close_all(self, peer: Peer) -> None:
+        """A client is gone: its sessions' variables go, too."""
+        for session in peer.sessions:
+            self._close(session)
+        peer.sessions.clear()
+
+    def _close(self, session: str) -> None:
+        for connection in self._sessions.pop(session, {}):
+            connection.request("detach", _nothing, session=session)
+
+    # -- evaluation ---------------------------------------------------------------------------------------
+
+    def evaluate(self, request: m.Evaluate, answer: Answer) -> None:
+        """Evaluates source."""
+        connection = self.find(request.process)
+        if request.session:
+            answer.peer.sessions.add(request.session)
+            self._sessions.setdefault(request.session, {})[connection] = None
+        self._run(
+            connection,
+            answer,
+            "evaluate",
+            request.timeout,
+            request.source,
+            session=request.session,
+            source=request.source,
+        )
+
+    def call(self, request: m.Call, answer: Answer) -> None:
+        """Calls a function with strings."""
+        connection = self.find(request.process)
+        shown = f"{request.function}({', '.join(map(repr, request.arguments))})"
+        self._run(
+            connection,
+            answer,
+            "call",
+            request.timeout,
+            shown,
+            function=request.function,
+            arguments=list(request.arguments),
+        )
+
+    def _run(
+        self,
+        connection: AgentConnection,
+        answer: Answer,
+        op: str,
+        timeout: float | None,
+        shown: str,
+        **parameters: Any,
+    ) -> None:
+        name = self.name_of(connection)
+        self._audit(answer.peer, f"{name} evaluates {' '.join(shown.split())[:_SHOWN]}", name)
+        began = self._node.reactor.now()
+
+        def heard(said: AgentAnswer) -> None:
+            if said.item == "output":
+                answer.item(m.OutputItem(stream=said.stream, text=said.text))
+            elif said.re:
+                if deadline is not None:
+                    deadline.cancel()
+                answer.reply(
+                    m.EvaluateReply(
+                        process=name,
+                        ok=said.ok,
+                        value=said.value,
+                        type=said.type,
+                        error=_ended(name) if said.re == GONE else said.error,
+                        elapsed=said.elapsed or self._node.reactor.now() - began,
+                        interrupted=said.interrupted,
+                        abandoned=said.abandoned,
+                        number=said.number,
+                    )
+                )
+
+        request_id = connection.request(op, heard, timeout=timeout, **parameters)
+
+        def give_up() -> None:
+            connection.forget(request_id)
+            where = "its agent does not answer: the interpreter is stuck in C, or stopped"
+            answer.reply(
+                m.EvaluateReply(
+                    process=name,
+                    ok=False,
+                    error=f"no answer within {timeout:g}s: {where}",
+                    elapsed=self._node.reactor.now() - began,
+                    abandoned=where,
+                )
+            )
+
+        deadline = None if timeout is None else self._node.reactor.call_later(timeout + _GRACE, give_up)
+
+        def interrupt() -> None:
+            # The evaluation's own answer ends the request: interrupted, or abandoned.
+            connection.request("interrupt", _nothing, target=request_id)
+
+        answer.until_gone(interrupt)
+
+    # -- help for the prompt ------------------------------------------------------------------------------
+
+    def complete(self, request: m.Complete, answer: Answer) -> None:
+        """Completions."""
+        self._ask(
+            self.find(request.process),
+            answer,
+            "complete",
+            lambda said: answer.reply(m.CompleteReply(start=said.start, items=said.items)),
+            session=request.session,
+            source=request.source,
+        )
+
+    def signature(self, request: m.Signature, answer: Answer) -> None:
+        """A signature."""
+        self._ask(
+            self.find(request.process),
+            answer,
+            "signature",
+            lambda said: answer.reply(m.SignatureReply(signature=said.signature, doc=said.doc)),
+            session=request.session,
+            source=request.source,
+        )
+
+    def check(self, request: m.Check, answer: Answer) -> None:
+        """Completeness."""
+        self._ask(
+            self.find(request.process),
+            answer,
+            "check",
+            lambda said: answer.reply(
+                m.CheckReply(state=said.state, error=said.error or "", indent=said.indent)
+            ),
+            session=request.session,
+            source=request.source,
+        )
+
+    def _ask(
+        self,
+        connection: AgentConnection,
+        answer: Answer,
+        op: str,
+        answered: Callable[[AgentAnswer], None],
+        **parameters: Any,
+    ) -> None:
+        """A request that the agent answers by itself, soon."""
+        name = self.name_of(connection)
+
+        def heard(said: AgentAnswer) -> None:
+            timer.cancel()
+            if said.re in (GONE, "error"):
+                answer.fail(LimpetError(f"{name} did not answer", said.error or "its agent failed"))
+            elif said.re:
+                answered(said)
+
+        def late() -> None:
+            connection.forget(request_id)
+            answer.fail(
+                LimpetError(
+                    f"The agent of {name} does not answer", "its interpreter is stuck in C, or stopped"
+                )
+            )
+
+        request_id = connection.request(op, heard, **parameters)
+        timer = self._node.reactor.call_later(_ANSWER_WITHIN, late)
+
+    def _audit(self, peer: Peer, text: str, process: str) -> None:
+        self._node.publish("evaluated", process, f"uid {peer.uid}: {text}")
+
+
+def _ended(name: str) -> str:
+    return f"{name} ended while it evaluated this"
+
+
+def _nothing(_answer: AgentAnswer) -> None:
+    """The answer tells nothing new."""

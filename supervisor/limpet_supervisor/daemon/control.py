@@ -1,0 +1,225 @@
+"""The control socket: a ZeroMQ ROUTER on the loop, drained on every wake-up.
+
+Guarantees: garbage is counted and dropped; a slow reader loses stream items and is told how many; the node
+never blocks on a client; what a client began ends when its connection does.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from limpet_supervisor.errors import LimpetError, ProtocolError
+from limpet_supervisor.runtime.reactor import Priority, Reactor
+from limpet_supervisor.wire import codec
+from limpet_supervisor.wire.messages import AnyRequest, Failure, Item, Reply, StreamEnd
+
+_PER_TURN: Final = 64
+"""Requests answered in one turn of the loop; the rest in the next."""
+_QUEUE: Final = 10_000
+"""Messages that wait for one slow client."""
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+class Peer:
+    """One client's connection."""
+
+    __slots__ = ("fd", "identity", "on_gone", "sessions", "uid")
+
+    def __init__(self, identity: bytes, fd: int, uid: int) -> None:
+        self.identity = identity
+        self.fd = fd
+        self.uid = uid
+        """Who it is, by SO_PEERCRED; -1 if that is not known."""
+        self.on_gone: dict[int, Callable[[], None]] = {}
+        """What to end for each open request when the client goes or cancels it, by request id."""
+        self.sessions: set[str] = set()
+        """Console sessions that it has opened."""
+
+
+class Answer:
+    """Where the answers to one request go."""
+
+    __slots__ = ("_control", "done", "dropped", "peer", "request_id")
+
+    def __init__(self, control: "Control", peer: Peer, request_id: int) -> None:
+        self._control = control
+        self.peer = peer
+        self.request_id = request_id
+        self.dropped = 0
+        """Items that the client was too slow for."""
+        self.done = False
+
+    def item(self, item: Item) -> None:
+        """Sends a stream item, or counts it as dropped."""
+        if not self.done and not self._control.send(self, item):
+            self.dropped += 1
+
+    def reply(self, reply: Reply) -> None:
+        """Sends the final reply; what comes later is nobody's."""
+        if self.done:
+            return
+        self.done = True
+        self.peer.on_gone.pop(self.request_id, None)
+        if isinstance(reply, StreamEnd) and self.dropped:
+            reply = StreamEnd(dropped=self.dropped)
+        self._control.send(self, reply)
+
+    def fail(self, error: LimpetError) -> None:
+        """Sends the error as the final reply."""
+        self.reply(Failure(error=type(error).__name__, what=error.what, why=error.why, todo=error.todo))
+
+    def until_gone(self, end: Callable[[], None]) -> None:
+        """Calls `end` if the client goes or cancels before the final reply."""
+        self.peer.on_gone[self.request_id] = end
+
+
+class Control:
+    """The server's end.
+
+    Args:
+        path: of the ipc socket.
+        handle: called with each request; it answers now or later.
+        on_gone: called with a client whose connection has ended.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        path: str,
+        handle: Callable[[AnyRequest, Answer], None],
+        on_gone: Callable[[Peer], None],
+    ) -> None:
+        self.garbage = 0
+        """Requests that could not be read."""
+        self.requests = 0
+        self._reactor = reactor
+        self._handle = handle
+        self._on_gone = on_gone
+        self._peers: dict[bytes, Peer] = {}
+        self._context = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._socket.setsockopt(zmq.SNDHWM, _QUEUE)
+        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, codec.MAX_REQUEST)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        # Guarantee: 0600 from birth; a bind before a chmod would leave a window.
+        mask = os.umask(0o177)
+        try:
+            self._socket.bind(f"ipc://{path}")
+        finally:
+            os.umask(mask)
+        self._drain_scheduled = False
+        reactor.add(_descriptor(self._monitor), lambda _events: self._disconnections())
+        reactor.add(_descriptor(self._socket), lambda _events: self._drain(), priority=Priority.CONTROL)
+        self._schedule()
+
+    def send(self, answer: Answer, message: Item | Reply) -> bool:
+        """Whether the message is on its way."""
+        frames = [answer.peer.identity, *codec.encode_answer(answer.request_id, message)]
+        try:
+            self._socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            return False
+        finally:
+            # The descriptor is edge-triggered: a send may have consumed the edge of a request.
+            self._schedule()
+        return True
+
+    def close(self) -> None:
+        """Sends what waits (for half a second at most) and closes."""
+        self._reactor.remove(_descriptor(self._socket))
+        self._reactor.remove(_descriptor(self._monitor))
+        self._socket.disable_monitor()
+        self._socket.close()
+        self._context.term()
+
+    def _schedule(self) -> None:
+        if not self._drain_scheduled:
+            self._drain_scheduled = True
+            self._reactor.call_soon(self._drain_later)
+
+    def _drain_later(self) -> None:
+        self._drain_scheduled = False
+        self._drain()
+
+    def _drain(self) -> None:
+        for _ in range(_PER_TURN):
+            try:
+                identity = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            self._take(self._peer(identity), self._socket.recv_multipart(zmq.NOBLOCK))
+        self._schedule()
+
+    def _peer(self, identity: Any) -> Peer:
+        key = bytes(identity)
+        if (peer := self._peers.get(key)) is None:
+            # Race: a new connection may have the descriptor of one whose end is not told yet.
+            self._disconnections()
+            fd = identity.get(zmq.SRCFD)
+            peer = self._peers[key] = Peer(key, fd, _uid_of(fd))
+        return peer
+
+    def _take(self, peer: Peer, frames: list[bytes]) -> None:
+        self.requests += 1
+        try:
+            request_id, request = codec.decode_request(frames)
+        except ProtocolError as error:
+            self.garbage += 1
+            if len(frames) == 3 and frames[1].isdigit() and len(frames[1]) <= 20:
+                Answer(self, peer, int(frames[1])).fail(error)
+            return
+        answer = Answer(self, peer, request_id)
+        try:
+            self._handle(request, answer)
+        except LimpetError as error:
+            answer.fail(error)
+        except Exception as error:
+            # A bug of ours in one request is that request's failure.
+            answer.fail(ProtocolError(f"The node failed to answer: {error!r}", todo="please report this"))
+            raise
+
+    def _disconnections(self) -> None:
+        while True:
+            try:
+                event = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            fd = event["value"]
+            for peer in [peer for peer in self._peers.values() if peer.fd == fd]:
+                del self._peers[peer.identity]
+                for end in list(peer.on_gone.values()):
+                    end()
+                self._on_gone(peer)
+
+
+def _descriptor(of: zmq.Socket[bytes]) -> int:
+    """The descriptor that tells, edge-triggered, that a socket may have something."""
+    descriptor = of.getsockopt(zmq.FD)
+    assert isinstance(descriptor, int)
+    return descriptor
+
+
+def _uid_of(fd: int) -> int:
+    """The user at the other end of one of libzmq's connections."""
+    try:
+        duplicate = socket.socket(fileno=os.dup(fd))
+    except OSError:
+        return -1
+    try:
+        raw = duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return -1
+    finally:
+        duplicate.close()
+    return int(_CREDENTIALS.unpack(raw)[1])

@@ -1,0 +1,156 @@
+"""The ground a node stands on: its directory locked, what a crash has left cleared, the agent laid out.
+
+pid          the node's pid; locked while it lives
+control.sock, agent.sock
+processes/   the durable state, a file a process
+output/      FIFOs
+notify/      sockets of processes that send READY=1
+log/         output, rotated; the node's own log is log/limpet.log in the background
+blackbox/    what processes were doing when they had to be killed
+python/      what PYTHONPATH of the processes names: the agent and nothing else
+values.json  the run-time configuration, 0600
+"""
+
+import fcntl
+import importlib.util
+import os
+import signal
+import stat
+import time
+from contextlib import suppress
+from typing import Final
+
+from limpet_supervisor.client.directory import RunDirectory
+from limpet_supervisor.errors import BootFailed
+from limpet_supervisor.runtime import procfs
+from limpet_supervisor.runtime.store import Store
+
+_PASSABLE: Final = stat.S_IRWXU | stat.S_IXGRP | stat.S_IXOTH
+"""Others may pass through, and see nothing."""
+_LEFTOVER_GRACE: Final = 10.0
+"""Seconds that processes of a node that was killed have to end."""
+
+
+class Ground:
+    """A node's directory, held by this process.
+
+    Raises:
+        BootFailed: another node holds it; names its pid.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+        self._pid_fd = os.open(directory.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._pid_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(self._pid_fd, 32).decode(errors="replace").strip()
+            os.close(self._pid_fd)
+            raise BootFailed(
+                "A node runs here already",
+                f"pid {pid} holds {directory.path}",
+                "stop it, or set RELEASE_NODE",
+            ) from None
+        os.ftruncate(self._pid_fd, 0)
+        os.pwrite(self._pid_fd, b"%d\n" % os.getpid(), 0)
+        for name in ("processes", "output", "notify"):
+            os.makedirs(f"{directory.path}/{name}", mode=0o700, exist_ok=True)
+        self.store = Store(f"{directory.path}/processes")
+
+    def clear(self) -> list[str]:
+        """Removes what a node that crashed here has left; returns what was done, for its log.
+
+        Its processes still run: they are ended first, for no process may ever run twice.
+        """
+        said = []
+        alive: dict[int, str] = {}
+        for record in self.store.records():
+            if procfs.start_time(record.pid) == record.start_time:
+                for pid in (record.pid, *procfs.descendants_of(record.name, record.pid, os.getpid())):
+                    alive[pid] = record.name
+            self.store.remove(record.name)
+        if alive:
+            names = ", ".join(dict.fromkeys(alive.values()))
+            said.append(f"an earlier node was killed and has left {names} running: ending them")
+            _end(list(alive))
+        for path in (self.directory.control, self.directory.agents, f"{self.directory.path}/values.json"):
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        for entry in os.listdir(f"{self.directory.path}/notify"):
+            os.unlink(f"{self.directory.path}/notify/{entry}")
+        return said
+
+    def lay_out_agent(self, *, for_others: bool) -> str:
+        """The directory for PYTHONPATH: the agent's `sitecustomize` and the `limpet` package, as links.
+
+        Args:
+            for_others: processes run as other users, who must be able to enter.
+        """
+        path = f"{self.directory.path}/python"
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        package = agent_package()
+        links = {"limpet": package, "sitecustomize.py": f"{package}/inject/sitecustomize.py"}
+        for name, target in links.items():
+            with suppress(FileNotFoundError):
+                os.unlink(f"{path}/{name}")
+            os.symlink(target, f"{path}/{name}")
+        if for_others:
+            os.chmod(self.directory.path, _PASSABLE)
+            for name in ("output", "notify"):
+                os.chmod(f"{self.directory.path}/{name}", _PASSABLE)
+        return path
+
+    def leave(self, *, keep_lock: bool = False) -> None:
+        """Removes what only a running node has; logs and black boxes stay."""
+        path = self.directory.path
+        for name in (self.directory.control, self.directory.agents, f"{path}/values.json"):
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+        for record in self.store.records():
+            self.store.remove(record.name)
+        for name in ("processes", "output", "notify"):
+            with suppress(OSError):
+                os.rmdir(f"{path}/{name}")
+        for name in ("limpet", "sitecustomize.py"):
+            with suppress(OSError):
+                os.unlink(f"{path}/python/{name}")
+        with suppress(OSError):
+            os.rmdir(f"{path}/python")
+        if not keep_lock:
+            with suppress(FileNotFoundError):
+                os.unlink(self.directory.pid_file)
+        os.close(self._pid_fd)
+
+
+def agent_package() -> str:
+    """Where the agent's package is; it is data to us, and never imported here.
+
+    Raises:
+        BootFailed: it is not installed.
+    """
+    spec = importlib.util.find_spec("limpet")
+    if spec is None or spec.origin is None:
+        raise BootFailed("The agent is not installed", "there is no package limpet", "install limpet again")
+    return os.path.dirname(spec.origin)
+
+
+def _end(pids: list[int]) -> None:
+    """Ends processes that are nobody's any more: TERM, then KILL."""
+    pidfds = {}
+    for pid in pids:
+        with suppress(OSError):
+            pidfds[pid] = os.pidfd_open(pid)
+    import select
+
+    for number, wait in ((signal.SIGTERM, _LEFTOVER_GRACE), (signal.SIGKILL, _LEFTOVER_GRACE)):
+        for pidfd in pidfds.values():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+        deadline = time.monotonic() + wait
+        for pid, pidfd in list(pidfds.items()):
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            if poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                os.close(pidfds.pop(pid))
+    for pidfd in pidfds.values():
+        os.close(pidfd)

@@ -1,0 +1,235 @@
+"""The node: what happens becomes events for the policy, and its effects are executed here."""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from limpet_supervisor.core import effects as do
+from limpet_supervisor.core import events as ev
+from limpet_supervisor.core.state import FAULTS, Instance, Tree, plant
+from limpet_supervisor.core.tree import is_settled, step
+from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
+from limpet_supervisor.model.status import Death, Event, NodeState
+from limpet_supervisor.runtime.agents import Agents
+from limpet_supervisor.runtime.children import Children
+from limpet_supervisor.runtime.output import Output
+from limpet_supervisor.runtime.reactor import Reactor, Timer
+
+from .blackbox import BlackBoxes
+from .processes import Processes
+
+_DEATHS: Final = 20
+"""Ends remembered of each instance."""
+_EVENTS: Final = 1000
+"""Lifecycle events remembered."""
+_LAST_LINES: Final = 20
+"""Lines of output kept with a death."""
+
+
+class Node:
+    """One running release.
+
+    Args:
+        log: prints one of the node's own lines.
+        on_end: called when nothing runs any more and nothing shall, with the reason.
+    """
+
+    def __init__(
+        self,
+        spec: NodeSpec,
+        reactor: Reactor,
+        *,
+        children: Children,
+        output: Output,
+        agents: Agents,
+        boxes: BlackBoxes,
+        log: Callable[[str], None],
+        on_end: Callable[[str], None],
+    ) -> None:
+        self.spec = spec
+        self.reactor = reactor
+        self.children = children
+        self.output = output
+        self.agents = agents
+        self.tree: Tree = plant(spec)
+        self.state = NodeState.STARTING
+        self.started_at = reactor.now()
+        self.deaths: dict[str, deque[Death]] = {}
+        self.events: deque[Event] = deque(maxlen=_EVENTS)
+        self.subscribers: dict[object, Callable[[Event], None]] = {}
+        """Called with each lifecycle event."""
+        self.conditions: dict[object, Callable[[], None]] = {}
+        """Called after each change, until they remove themselves."""
+        self.processes: Processes
+        self._boxes = boxes
+        self._log = log
+        self._on_end = on_end
+        self._inbox: deque[ev.Event] = deque()
+        self._stepping = False
+        self._deadlines: dict[str, Timer] = {}
+        self._box_paths: dict[str, str] = {}
+        self._groups: dict[str, int] = {}
+
+    # -- the policy's view --------------------------------------------------------------------------------
+
+    def instance(self, name: str) -> Instance | None:
+        """The policy's view of an instance."""
+        return self.tree.instances.get(name)
+
+    def spec_of(self, instance: Instance) -> ProcessSpec:
+        """The spec of an instance's process."""
+        return self.tree.specs[instance.process]
+
+    def feed(self, *events: ev.Event) -> None:
+        """Takes events to the policy and executes what it asks for, until nothing is left to do.
+
+        Invariant: one step at a time; an event that an effect causes waits for its turn.
+        """
+        self._inbox.extend(events)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._inbox:
+                batch = tuple(self._inbox)
+                self._inbox.clear()
+                self.tree, effects = step(self.tree, batch, self.reactor.now())
+                self._execute(effects)
+        finally:
+            self._stepping = False
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.state is NodeState.STARTING and is_settled(self.tree):
+            self.state = NodeState.RUNNING
+            self.publish("node_ready", "", f"{self.spec.name} {self.spec.version} is ready")
+        for look in list(self.conditions.values()):
+            look()
+
+    # -- effects ------------------------------------------------------------------------------------------
+
+    def _execute(self, effects: list[do.Effect]) -> None:
+        # Spawns first: between a crash and its replacement stands nothing that can wait.
+        spawns = [effect.name for effect in effects if type(effect) is do.Spawn]
+        if spawns:
+            self.processes.start(spawns)
+        for effect in effects:
+            match effect:
+                case do.Spawn():
+                    pass
+                case do.Report(kind, process, text):
+                    self._report(kind, process, text)
+                case do.SetDeadline(name, at):
+                    self._set_deadline(name, at)
+                case do.Died():
+                    self._died(effect)
+                case do.Terminate(name):
+                    self.processes.terminate(name)
+                case do.Kill(name):
+                    self.processes.kill(name)
+                case do.Sweep(name):
+                    self._sweep(name)
+                case do.Capture(name, cause):
+                    self._capture(name, cause)
+                case do.Forget(name):
+                    self._forget(name)
+                case do.End(reason):
+                    self._end(reason)
+                case _:
+                    assert_never(effect)
+
+    def _report(self, kind: str, process: str, text: str) -> None:
+        if kind == "ready":
+            self.processes.became_ready(process)
+        self.publish(kind, process, text)
+
+    def publish(self, kind: str, process: str, text: str, pid: int | None = None) -> None:
+        """A lifecycle event: to the node's log, and to all who follow."""
+        event = Event(at=time.time(), kind=kind, process=process, pid=pid, text=text)
+        self.events.append(event)
+        self._log(text)
+        for subscriber in list(self.subscribers.values()):
+            subscriber(event)
+
+    def _set_deadline(self, name: str, at: float | None) -> None:
+        if (timer := self._deadlines.pop(name, None)) is not None:
+            timer.cancel()
+        if at is not None:
+            self._deadlines[name] = self.reactor.call_at(at, lambda: self.feed(ev.Deadline(name)))
+
+    def _died(self, died: do.Died) -> None:
+        wall = time.time()
+        box = self._box_paths.pop(died.name, None)
+        self._groups[died.name] = died.pid
+        self.processes.ended(died.name)
+
+        def settled(lines: tuple[str, ...]) -> None:
+            death = Death(
+                at=wall,
+                pid=died.pid,
+                exit=died.exit,
+                uptime=died.uptime,
+                cause=died.cause,
+                black_box=box,
+                last_lines=lines[-_LAST_LINES:],
+            )
+            self.deaths.setdefault(died.name, deque(maxlen=_DEATHS)).appendleft(death)
+
+        if died.pid:
+            self.output.settled(died.name, settled)
+        else:
+            settled(())
+
+    def _sweep(self, name: str) -> None:
+        instance = self.tree.instances[name]
+        spec = self.tree.specs[instance.process]
+        killed = instance.signalled and instance.cause in FAULTS
+        number = signal.SIGKILL if killed else getattr(signal, f"SIG{spec.stop_signal}")
+        grace = 0.0 if killed else float(spec.shutdown)
+        self.processes.sweep(name, self._groups.get(name, 0), number=number, grace=grace)
+
+    def _capture(self, name: str, cause: str) -> None:
+        running = self.processes.running.get(name)
+        if running is None:
+            self.feed(ev.Captured(name))
+            return
+
+        def written(path: str | None) -> None:
+            if path is not None:
+                self._box_paths[name] = path
+                self.publish("black_box", name, f"black box of {name} is in {path}")
+            self.feed(ev.Captured(name))
+
+        self._boxes.write(name, running.pid, cause, written)
+
+    def _forget(self, name: str) -> None:
+        self._set_deadline(name, None)
+        self.deaths.pop(name, None)
+        self.processes.forget(name)
+
+    def _end(self, reason: str) -> None:
+        self.state = NodeState.STOPPING
+        self.processes.sweep_strays(lambda: self._on_end(reason))
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Starts everything."""
+        self.feed(ev.Boot())
+
+    def shut_down(self) -> None:
+        """Stops everything in order; then the node ends."""
+        if self.state is not NodeState.STOPPING:
+            self.state = NodeState.STOPPING
+            self.publish("node_stopping", "", f"stopping {self.spec.name} (pid {os.getpid()})")
+        self.feed(ev.ShutdownCommand())
+
+    def kill_all(self) -> None:
+        """For whoever cannot wait: SIGKILL for everything, now."""
+        for name in list(self.processes.running):
+            self.processes.kill(name)
+        for name in list(self.tree.instances):
+            self.processes.kill(name)

@@ -1,0 +1,400 @@
+"""The processes of a node: executes what the policy wants of them, and tells it what became of them."""
+
+import os
+import random
+import resource
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Protocol
+
+import msgspec
+
+from limpet_supervisor.core import events as ev
+from limpet_supervisor.core.state import Cause, Instance
+from limpet_supervisor.model.spec import ProcessSpec
+from limpet_supervisor.model.status import Exit
+from limpet_supervisor.model.units import format_duration, format_size
+from limpet_supervisor.runtime import procfs, spawn
+from limpet_supervisor.runtime.children import Children
+from limpet_supervisor.runtime.notify import NotifySocket
+from limpet_supervisor.runtime.output import Output
+from limpet_supervisor.runtime.probes import LivenessCheck, Readiness
+from limpet_supervisor.runtime.reactor import Reactor
+from limpet_supervisor.runtime.store import Record, Store
+from limpet_supervisor.runtime.sweep import Sweep
+
+_PER_TURN: Final = 64
+"""Processes started, or recorded, in one turn of the loop."""
+_FEW: Final = 100
+"""Up to so many children, a look at all of ours costs less than a spawn."""
+_SWEEP_GRACE: Final = 5.0
+"""Seconds at most for what a crashed process has left behind, before its successor starts."""
+_MEMORY_EVERY: Final = 5.0
+
+
+class Cancellable(Protocol):
+    """A check, a watch or a timer."""
+
+    def cancel(self) -> None:
+        """It calls nobody any more."""
+
+
+class Running:
+    """What is held for one process that runs, beside the policy's Instance."""
+
+    __slots__ = ("pid", "spec", "started_at", "status", "until_end", "until_ready", "wall")
+
+    def __init__(self, pid: int, spec: ProcessSpec, started_at: float) -> None:
+        self.pid = pid
+        self.spec = spec
+        self.started_at = started_at
+        self.wall = time.time()
+        self.status = ""
+        """Its last STATUS= (sd_notify(3))."""
+        self.until_ready: list[Cancellable] = []
+        self.until_end: list[Cancellable] = []
+
+
+class Policy(Protocol):
+    """What the processes need of the node."""
+
+    def feed(self, *events: ev.Event) -> None:
+        """Something has happened."""
+
+    def instance(self, name: str) -> Instance | None:
+        """The policy's view of an instance."""
+
+    def spec_of(self, instance: Instance) -> ProcessSpec:
+        """The spec of an instance's process."""
+
+
+class Processes:
+    """Spawns, watches, signals, sweeps."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        policy: Policy,
+        *,
+        children: Children,
+        output: Output,
+        store: Store,
+        around: spawn.Surroundings,
+        directory: str,
+        nofile: tuple[int, int],
+    ) -> None:
+        self.running: dict[str, Running] = {}
+        self._reactor = reactor
+        self._policy = policy
+        self._children = children
+        self._output = output
+        self._store = store
+        self._around = around
+        self._directory = directory
+        self._nofile = nofile
+        """The limits that the daemon itself was started with; its children get them back."""
+        self._launches: dict[str, tuple[ProcessSpec, spawn.Launch]] = {}
+        self._outputs: dict[str, str] = {}
+        self._notify: dict[str, NotifySocket] = {}
+        self._sweeps: dict[str, Sweep] = {}
+        self._to_spawn: deque[str] = deque()
+        self._to_record: deque[str] = deque()
+
+    @property
+    def starting(self) -> bool:
+        """Whether some of what was to be started is not yet."""
+        return bool(self._to_spawn)
+
+    # -- starting -----------------------------------------------------------------------------------------
+
+    def start(self, names: list[str]) -> None:
+        """Starts instances, in order; when there are many, the loop breathes between batches."""
+        scheduled = bool(self._to_spawn)
+        self._to_spawn.extend(names)
+        if not scheduled:
+            self._spawn_some()
+
+    def _spawn_some(self) -> None:
+        for _ in range(min(_PER_TURN, len(self._to_spawn))):
+            self._spawn(self._to_spawn[0])
+            self._to_spawn.popleft()
+        if self._to_spawn:
+            self._reactor.call_soon(self._spawn_some)
+
+    def _spawn(self, name: str) -> None:
+        instance = self._policy.instance(name)
+        if instance is None:
+            return
+        spec = self._policy.spec_of(instance)
+        try:
+            cached = self._launches.get(name)
+            if cached is None or cached[0] is not spec:
+                cached = self._launches[name] = (spec, self._prepare(spec, name))
+            pid = spawn.spawn(cached[1])
+        except OSError as error:
+            self._launches.pop(name, None)
+            why = error.strerror or str(error)
+            self._policy.feed(ev.SpawnFailed(name, why, random.random()))
+            return
+        running = Running(pid, spec, self._reactor.now())
+        self.running[name] = running
+        self._children.watch(pid, lambda how: self._ended(name, running, how))
+        with suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._nofile)
+        self._policy.feed(ev.Spawned(name, pid))
+        if spec.ready.kind not in ("spawned", "completed"):
+            self._watch_readiness(name, running)
+        self._watch_limits(name, running)
+        if not self._to_record:
+            self._reactor.call_soon(self._record_some)
+        self._to_record.append(name)
+
+    def _prepare(self, spec: ProcessSpec, name: str) -> spawn.Launch:
+        output = self._outputs.get(name)
+        if output is None:
+            output = self._outputs[name] = self._output.open(name, spec.log)
+        notify = None
+        if spec.ready.kind == "notify":
+            notify = f"{self._directory}/{name}.sock"
+            if name not in self._notify:
+                self._notify[name] = NotifySocket(
+                    self._reactor, notify, lambda said, _pid: self._notified(name, said)
+                )
+        launch = spawn.prepare(spec, name, self._around, output=output, notify=notify)
+        if spec.user or spec.group:
+            uid, gid = spawn.owner(spec)
+            os.chown(output, uid, gid)
+            if notify is not None:
+                self._notify[name].chown(uid, gid)
+        return launch
+
+    def _record_some(self) -> None:
+        """The durable state, after the spawns: what a successor needs to find the processes again."""
+        for _ in range(min(_PER_TURN, len(self._to_record))):
+            name = self._to_record.popleft()
+            running = self.running.get(name)
+            if running is None:
+                continue
+            fingerprint = f"{hash(msgspec.msgpack.encode(running.spec.command)):x}"
+            started = procfs.start_time(running.pid)
+            if started is not None:
+                record = Record(
+                    name, running.pid, started, running.wall, fingerprint, self._outputs.get(name, "")
+                )
+                with suppress(OSError):  # a full disk must not stop a process; a successor would not find it
+                    self._store.put(record)
+        if self._to_record:
+            self._reactor.call_soon(self._record_some)
+
+    # -- watching -----------------------------------------------------------------------------------------
+
+    def _watch_readiness(self, name: str, running: Running) -> None:
+        ready = running.spec.ready
+
+        def passed() -> None:
+            if self.running.get(name) is running:
+                self._policy.feed(ev.BecameReady(name))
+
+        match ready.kind:
+            case "log":
+                running.until_ready.append(self._output.match(name, ready.target, lambda _line: passed()))
+            case "notify":
+                pass  # its socket is open as long as its instance is
+            case _:
+                running.until_ready.append(
+                    Readiness(
+                        self._reactor,
+                        self._children,
+                        ready,
+                        passed,
+                        environ=self._launches[name][1].environ,
+                        cwd=self._cwd(running.spec),
+                    )
+                )
+
+    def _notified(self, name: str, said: dict[str, str]) -> None:
+        running = self.running.get(name)
+        if running is None:
+            return
+        running.status = said.get("STATUS", running.status)
+        if said.get("READY") == "1":
+            self._policy.feed(ev.BecameReady(name))
+
+    def became_ready(self, name: str) -> None:
+        """The policy counts it as ready: readiness is checked no more, liveness from now on."""
+        running = self.running.get(name)
+        if running is None:
+            return
+        self._cancel(running.until_ready)
+        liveness = running.spec.liveness
+        if liveness is not None:
+
+            def failed(failures: int, detail: str) -> None:
+                if failures >= liveness.failures:
+                    self._fault(name, running, Cause.LIVENESS, f"liveness check failed: {detail}")
+
+            running.until_end.append(
+                LivenessCheck(
+                    self._reactor,
+                    self._children,
+                    liveness,
+                    failed,
+                    environ=self._launches[name][1].environ,
+                    cwd=self._cwd(running.spec),
+                )
+            )
+
+    def _watch_limits(self, name: str, running: Running) -> None:
+        spec = running.spec
+        if spec.max_age is not None:
+            age = float(spec.max_age) * (1 + 0.1 * random.random())
+            text = f"reached max_age of {format_duration(spec.max_age)}"
+            timer = self._reactor.call_later(age, lambda: self._fault(name, running, Cause.AGE, text))
+            running.until_end.append(timer)
+        if spec.max_memory is not None:
+            self._watch_memory(name, running, int(spec.max_memory))
+
+    def _watch_memory(self, name: str, running: Running, limit: int) -> None:
+        def look() -> None:
+            pids = [running.pid, *procfs.children(running.pid)]
+            used = sum(usage.rss for usage in procfs.usage(pids).values())
+            if used > limit:
+                text = f"uses {format_size(used)}, above max_memory of {format_size(limit)}"
+                self._fault(name, running, Cause.MEMORY, text)
+
+        running.until_end.append(self._reactor.call_every(_MEMORY_EVERY, look))
+
+    def _fault(self, name: str, running: Running, cause: Cause, detail: str) -> None:
+        if self.running.get(name) is running:
+            self._cancel(running.until_end)
+            self._policy.feed(ev.Fault(name, cause, detail))
+
+    def _cancel(self, checks: list[Cancellable]) -> None:
+        for check in checks:
+            check.cancel()
+        checks.clear()
+
+    def _cwd(self, spec: ProcessSpec) -> str:
+        return os.path.join(self._around.directory, spec.cwd)
+
+    # -- ending -------------------------------------------------------------------------------------------
+
+    def terminate(self, name: str) -> None:
+        """The stop signal, to the main process: what it does with its own children is its business."""
+        if (running := self.running.get(name)) is not None:
+            self._cancel(running.until_ready)
+            self._cancel(running.until_end)
+            number = getattr(signal, f"SIG{running.spec.stop_signal}")
+            self._children.signal(running.pid, number)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL for the process and all that descends from it."""
+        running = self.running.get(name)
+        if running is None:
+            if (sweep := self._sweeps.get(name)) is not None:
+                sweep.kill()
+            return
+        self._cancel(running.until_ready)
+        self._cancel(running.until_end)
+        family = procfs.descendants_of(name, running.pid, os.getpid())
+        self._children.signal(running.pid, signal.SIGKILL)
+        for pid in family:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _ended(self, name: str, running: Running, how: Exit) -> None:
+        """The main process is gone; whatever it left behind is swept before anything else happens to it."""
+        self._cancel(running.until_ready)
+        self._cancel(running.until_end)
+        if self.running.get(name) is running:
+            del self.running[name]
+        instance = self._policy.instance(name)
+        by_command = instance is not None and instance.cause in (Cause.COMMAND, Cause.RESTART, Cause.REMOVED)
+        clean = not self._leaves_something(name, running.pid, thorough=by_command)
+        self._policy.feed(ev.Exited(name, running.pid, how, clean, random.random()))
+
+    def _leaves_something(self, name: str, pid: int, *, thorough: bool) -> bool:
+        if _group_lives(pid):
+            self._children.reap()  # members that are dead and not yet reaped
+            if _group_lives(pid):
+                return True
+        if thorough:
+            return bool(procfs.descendants_of(name, None, os.getpid(), group=pid))
+        if len(self._children) <= _FEW:
+            ours = procfs.children(os.getpid(), recursive=False)
+            return any(child not in self._children and procfs.marker(child) == name for child in ours)
+        return False
+
+    def sweep(self, name: str, group: int, *, number: int, grace: float) -> None:
+        """Ends what is left of an instance; the policy is told Swept when nothing is."""
+
+        def gone() -> None:
+            self._sweeps.pop(name, None)
+            self._policy.feed(ev.Swept(name))
+
+        def find() -> list[int]:
+            return procfs.descendants_of(name, None, os.getpid(), group=group)
+
+        # Race: a sweep that finds nothing calls `gone` before its constructor returns.
+        sweep = Sweep(self._reactor, find, number, min(grace, _SWEEP_GRACE), gone)
+        instance = self._policy.instance(name)
+        if sweep.waiting_for() and instance is not None:
+            self._sweeps[name] = sweep
+
+    def sweep_strays(self, on_gone: Callable[[], None]) -> None:
+        """Kills every descendant of ours that is no watched child: the last act of a node."""
+        me = os.getpid()
+
+        def find() -> list[int]:
+            self._children.reap()
+            living = (procfs.stat(pid) for pid in procfs.children(me))
+            return [each.pid for each in living if each is not None and each.state not in "ZX"]
+
+        Sweep(self._reactor, find, signal.SIGKILL, 0.0, on_gone)
+
+    def signal(self, name: str, number: int) -> bool:
+        """Sends a signal to an instance's main process; False: it is not running."""
+        running = self.running.get(name)
+        return running is not None and self._children.signal(running.pid, number)
+
+    def waiting_for(self, name: str) -> str:
+        """Whom the stop of an instance waits for, in words."""
+        if (running := self.running.get(name)) is not None:
+            return f"{name} (pid {running.pid})"
+        if (sweep := self._sweeps.get(name)) is not None:
+            pids = sweep.waiting_for()
+            return f"{name}: {len(pids)} left behind ({', '.join(map(str, pids[:5]))})"
+        return name
+
+    def ended(self, name: str) -> None:
+        """Nothing of the instance runs: its record goes."""
+        self._store.remove(name)
+
+    def forget(self, name: str) -> None:
+        """The instance is no more."""
+        self._launches.pop(name, None)
+        self._store.remove(name)
+        if (notify := self._notify.pop(name, None)) is not None:
+            notify.close()
+        if self._outputs.pop(name, None) is not None:
+            self._output.close(name)
+
+    def close(self) -> None:
+        """Frees what is held for all instances."""
+        for notify in self._notify.values():
+            notify.close()
+        self._notify.clear()
+
+
+def _group_lives(group: int) -> bool:
+    """Whether any process is in that group, zombies included."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

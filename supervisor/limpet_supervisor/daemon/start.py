@@ -1,0 +1,293 @@
+"""Bringing a node up in this process, and down again: what `start` does.
+
+Order: lock the directory; clear what a crash left; evaluate the run-time configuration; listen; start the
+processes; then, when they run, import what is heavy and open the control socket.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from limpet_supervisor.client import directory
+from limpet_supervisor.model.spec import NodeSpec, processes
+from limpet_supervisor.model.status import Death, NodeState
+from limpet_supervisor.runtime import prctl, spawn
+from limpet_supervisor.runtime.agents import Agents
+from limpet_supervisor.runtime.children import Children
+from limpet_supervisor.runtime.limits import raise_file_limit
+from limpet_supervisor.runtime.notify import notify
+from limpet_supervisor.runtime.output import Output
+from limpet_supervisor.runtime.reactor import Reactor
+from limpet_supervisor.runtime.sockets import Listeners
+
+from .blackbox import BlackBoxes
+from .bundle import stage1_bundle
+from .ground import Ground
+from .node import Node
+from .processes import Processes
+
+EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
+_EXTEND_EVERY: Final = 5.0
+_EXTEND_BY: Final = 15_000_000
+"""Microseconds, for EXTEND_TIMEOUT_USEC (sd_notify(3))."""
+
+
+class Witness(Protocol):
+    """Who wants to know how a boot goes: the parent of a node in the background."""
+
+    def ready(self) -> None:
+        """Every process is ready."""
+
+    def failed(self, what: str, why: str, lines: tuple[str, ...]) -> None:
+        """The node ended before that."""
+
+
+def foreground(spec: NodeSpec, *, color: bool) -> int:
+    """Runs a node in this very process until it ends; its output, and its processes', goes to stdout.
+
+    Returns:
+        The exit code: 0 after a stop, 1 after an escalation.
+
+    Raises:
+        LimpetError: it cannot be brought up; nothing of it is left.
+    """
+    return Daemon(spec, stdout=sys.stdout.fileno(), color=color).run()
+
+
+def node_name(spec: NodeSpec) -> str:
+    """The name under which the node is found: RELEASE_NODE without its host, or the release's."""
+    return os.environ.get("RELEASE_NODE", "").partition("@")[0] or spec.name
+
+
+class Daemon:
+    """One node and all that it stands on."""
+
+    def __init__(
+        self,
+        spec: NodeSpec,
+        *,
+        stdout: int | None,
+        color: bool = False,
+        witness: Witness | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self._spec = spec
+        self._witness = witness
+        self._code = 0
+        self._restarting = False
+        self._interrupts = 0
+        self._told_ready = False
+        self._log_line = log
+        nofile = raise_file_limit()
+        prctl.become_subreaper()
+        self._reactor = Reactor()
+        self._ground = Ground(directory.prepare(node_name(spec)))
+        self._listeners = Listeners()
+        self._output: Output | None = None
+        try:
+            self._build(spec, stdout, nofile, color=color)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """A boot that fails leaves nothing behind."""
+        self._listeners.close()
+        if self._output is not None:
+            self._output.shutdown()
+        self._ground.leave()
+
+    def _build(self, spec: NodeSpec, stdout: int | None, nofile: tuple[int, int], *, color: bool) -> None:
+        run = self._ground.directory
+        cleared = self._ground.clear()
+        specs = processes(spec.root)
+        users = frozenset(uid for uid in (spawn.owner(each)[0] for each in specs) if uid >= 0)
+        injection = self._ground.lay_out_agent(for_others=bool(users))
+        values = self._evaluate_configuration(injection)
+        self._listeners.bind(spec.sockets)
+        output = self._output = Output(
+            self._reactor, f"{run.path}/output", run.logs, stdout=stdout, color=color
+        )
+        for line in cleared:
+            self._log(line)
+        children = Children(self._reactor)
+        agents = Agents(
+            self._reactor, run.agents, bundle=stage1_bundle, uids=users, on_change=lambda _name: None
+        )
+        boxes = BlackBoxes(self._reactor, f"{run.path}/blackbox", output, agents)
+        self.node = Node(
+            spec,
+            self._reactor,
+            children=children,
+            output=output,
+            agents=agents,
+            boxes=boxes,
+            log=self._log,
+            on_end=self._ended,
+        )
+        self.node.processes = Processes(
+            self._reactor,
+            self.node,
+            children=children,
+            output=output,
+            store=self._ground.store,
+            around=spawn.Surroundings(
+                environ=spawn.inherited(os.environ, spec.python, spec.name),
+                directory=spec.directory,
+                python=spec.python,
+                sockets=tuple(self._listeners.descriptors),
+                agents=run.agents,
+                injection=injection,
+                values=values,
+            ),
+            directory=f"{run.path}/notify",
+            nofile=nofile,
+        )
+        self._agents = agents
+
+    def _evaluate_configuration(self, injection: str) -> str:
+        """Path of the values of config/runtime.py; empty without one."""
+        if not self._spec.runtime_config:
+            return ""
+        from limpet_supervisor.runtime import boot_config
+
+        path = f"{self._ground.directory.path}/values.json"
+        boot_config.write(boot_config.evaluate(self._spec, injection, os.environ), path)
+        return path
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Runs until the node has ended; returns the exit code, or becomes the node's next life."""
+        os.chdir(self._spec.directory)
+        reactor = self._reactor
+        reactor.on_error = self._bug
+        reactor.on_signal(signal.SIGTERM, self.node.shut_down)
+        reactor.on_signal(signal.SIGINT, self._interrupted)
+        reactor.on_signal(signal.SIGHUP, self._hung_up)
+        reactor.on_signal(signal.SIGUSR1, self.node.output.reopen)
+        reactor.on_signal(signal.SIGUSR2, self._dump)
+        self.node.conditions[self] = self._tell_manager
+        self._log(f"{self._spec.name} {self._spec.version} starts as pid {os.getpid()}")
+        self.node.boot()
+        reactor.call_soon(self._open_control)
+        self._extend()
+        reactor.run()
+        return self._code
+
+    def _open_control(self) -> None:
+        """The control socket, once the processes run: ZeroMQ costs more to import than all they cost."""
+        if self.node.processes.starting:
+            self._reactor.call_soon(self._open_control)
+            return
+        from .consoles import Consoles
+        from .control import Control
+        from .handlers import Handlers
+        from .observe import Observer
+
+        observer = Observer(self.node)
+        self._observer = observer
+        self._handlers = Handlers(self.node, observer, Consoles(self.node, observer), self._restart)
+        self._control = Control(
+            self._reactor, self._ground.directory.control, self._handlers.handle, self._handlers.gone
+        )
+        self._tell_manager()
+
+    def _restart(self) -> None:
+        self._restarting = True
+
+    def _interrupted(self) -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self.node.shut_down()
+        else:
+            self._log("interrupted again: killing what is left")
+            self.node.kill_all()
+
+    def _hung_up(self) -> None:
+        """The terminal is gone, or someone asks for what is not there yet."""
+        if os.isatty(0):
+            self.node.shut_down()
+        else:
+            self._log(
+                "HUP: nothing is reloaded; `limpet restart` boots again with the configuration as it is"
+            )
+
+    def _bug(self, error: Exception) -> None:
+        """An exception that should not have come up to the loop: said, counted, and the node goes on."""
+        self._log("a bug in limpet; please report it:\n" + "".join(traceback.format_exception(error)))
+
+    def _dump(self) -> None:
+        """USR2: the state of everything, into the log."""
+        for instance in self.node.tree.in_order():
+            self._log(f"{instance.name}: {instance.state.value}, pid {instance.pid}")
+
+    def _tell_manager(self) -> None:
+        """Readiness, to whoever waits for it: systemd, or the parent of a node in the background."""
+        node = self.node
+        if not self._told_ready and node.state is NodeState.RUNNING and hasattr(self, "_control"):
+            self._told_ready = True
+            notify("READY=1")
+            if self._witness is not None:
+                self._witness.ready()
+        if "NOTIFY_SOCKET" in os.environ:
+            instances = node.tree.instances.values()
+            ready = sum(each.ready for each in instances)
+            wanted = sum(each.wanted for each in instances)
+            stopping = "\nSTOPPING=1" if node.state is NodeState.STOPPING else ""
+            notify(f"STATUS={node.state.value}: {ready} of {wanted} ready{stopping}")
+
+    def _extend(self) -> None:
+        """A boot or a stop that goes on is not a hang (EXTEND_TIMEOUT_USEC)."""
+        if "NOTIFY_SOCKET" in os.environ:
+            if self.node.state is not NodeState.RUNNING:
+                notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_BY}")
+            self._reactor.call_later(_EXTEND_EVERY, self._extend)
+
+    def _log(self, text: str) -> None:
+        if self._log_line is not None:
+            self._log_line(text)
+        elif self._output is not None:
+            self._output.say(text)
+
+    # -- ending -------------------------------------------------------------------------------------------
+
+    def _ended(self, reason: str) -> None:
+        """Nothing runs any more."""
+        self._code = EXIT_CODES[reason]
+        node = self.node
+        self._log(f"{self._spec.name} is stopped" if self._code == 0 else f"{self._spec.name} has failed")
+        if not self._told_ready and self._witness is not None:
+            self._witness.failed(*_blame(node))
+        if hasattr(self, "_handlers"):
+            self._handlers.finish()
+            self._control.close()
+        self._agents.close()
+        node.processes.close()
+        node.output.shutdown()
+        self._listeners.close()
+        self._ground.leave()
+        self._reactor.stop()
+        if self._restarting:
+            self._reactor.close()
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _blame(node: Node) -> tuple[str, str, tuple[str, ...]]:
+    """What failed, why, and the last lines of whoever is to blame: the last that ended by itself."""
+    deaths: list[tuple[str, Death]] = [
+        (name, death)
+        for name, of_name in node.deaths.items()
+        for death in of_name
+        if not death.cause.startswith(("stopped", "restarted", "removed"))
+    ]
+    what = f"{node.spec.name} did not come up"
+    if not deaths:
+        return what, "it was stopped", ()
+    name, death = max(deaths, key=lambda each: each[1].at)
+    how = death.cause if death.pid == 0 else f"{death.exit} after {death.uptime:.1f}s"
+    cause = "" if death.cause == "ended by itself" or death.pid == 0 else f" ({death.cause})"
+    return what, f"{name}: {how}{cause}", death.last_lines
