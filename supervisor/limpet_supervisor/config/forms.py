@@ -156,6 +156,7 @@ def limits(reader: Reader, value: Any, path: Path) -> dict[str, int | str]:
 
     prefix = "RLIMIT_"
     known = {name.removeprefix(prefix).lower() for name in dir(resource) if name.startswith(prefix)}
+    known.discard("ofile")  # another name of nofile
     if not isinstance(value, dict):
         raise reader.expected(path, "a table such as { nofile = 65536 }", value)
     reader.known(value, dict.fromkeys(known), path)

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -69,6 +69,7 @@ def load_process(
     node: NodeSpec,
     *,
     supervisor: SupervisorSpec | None = None,
+    present: Collection[str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> ProcessSpec:
     """A process that is added to a running node, from the same keys as in its configuration.
@@ -78,6 +79,7 @@ def load_process(
         table: its keys and values.
         node: what runs: its directory, sockets, processes and supervisors.
         supervisor: where it is added; default: the root.
+        present: the names of all processes now; default: the node's as it was configured.
         environ: what `${NAME}` means; default: the process's environment.
 
     Raises:
@@ -86,16 +88,15 @@ def load_process(
     loading = _Loading(node.directory, os.environ if environ is None else environ)
     reader = loading.reader
     reader.sockets.update(_numbered([socket.name for socket in node.sockets]))
-    for present in processes(node.root):
-        loading.taken[present.name] = ("processes", present.name)
+    if present is None:
+        present = [process.name for process in processes(node.root)]
+    loading.taken |= {other: ("processes", other) for other in present}
     _take_supervisors(node.root, loading.taken)
     path: Path = ("processes", name)
     try:
         spec = loading.process(name, dict(table), path)
         rules.check_significant(reader, path, spec, supervisor or node.root)
-        rules.check_after(
-            reader, {spec.name: (path, spec)}, [present.name for present in processes(node.root)]
-        )
+        rules.check_after(reader, {spec.name: (path, spec)}, present)
     except Refused:
         pass
     if reader.problems:
