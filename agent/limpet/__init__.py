@@ -1,6 +1,22 @@
 """Limpet inside the application's process: standard library only.
 
 config      values of config/runtime.py: `from limpet import config; config.get("bookshop", "repo")`
-agent       stage 0, what every supervised Python process carries
-stage1      evaluation, inspection: sent by the supervisor at the first attach
+agent       stage 0: what every supervised Python process carries
+inject      how stage 0 gets into a process: a sitecustomize module for PYTHONPATH
+stage1      evaluation and inspection: sent by the daemon as source, never imported from here by the agent
+fresh       `python -m limpet.fresh eval EXPR` and `run module:function`, in a process of their own
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def __getattr__(name: str) -> "ModuleType":
+    """`limpet.config` after a bare `import limpet`; nothing is imported before it is asked for."""
+    if name != "config":
+        raise AttributeError(f"module 'limpet' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module("limpet.config")

@@ -1,0 +1,396 @@
+"""Stage 0: what every supervised Python process carries, and every process that it forks or spawns.
+
+It costs the application less than a millisecond and a fraction of a megabyte, and must never harm it:
+
+- Only C modules are imported, so that `threading`, `socket`, `logging` are not loaded before the application
+  loads (or gevent patches) them. The functions kept here are the interpreter's own for ever after.
+- One raw thread, all signals blocked in it: a `sigwait` in the application still gets its signal.
+- The daemon is dialled, synchronously, at start and in the child of a fork: before any setuid. The thread
+  only listens, and dials again if the connection is lost. Without a daemon the application runs as if alone.
+- The socket has a high number and is known by its inode: an application that closes descriptors wholesale,
+  and gets the same number for a file of its own, loses nothing to us.
+- Nothing is raised into the application and nothing printed; what went wrong is in `agent.failure`.
+
+Everything else, stage 1, is Python source that the daemon sends over the connection (wire format:
+`limpet_supervisor.wire.agent`, bound by tests/contract). Stage 1 gets a `Connection` and may import
+`agent`, `allocate_lock`, `get_ident`, `monotonic`, `sleep` and `start_new_thread` from here.
+"""
+
+import posix
+import sys
+from _thread import allocate_lock, get_ident, start_new_thread
+from time import monotonic, sleep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+    from collections.abc import Callable
+    from typing import Any
+
+__all__ = [
+    "Connection",
+    "agent",
+    "allocate_lock",
+    "get_ident",
+    "monotonic",
+    "sleep",
+    "start",
+    "start_new_thread",
+]
+
+PROTOCOL = 1
+IDLE = 45.0
+"""Seconds between two looks at whether the socket is still ours, when nothing else happens."""
+FIRST_DELAY = 0.05
+LAST_DELAY = 5.0
+"""Seconds before a lost daemon is dialled again: doubled from the first to the last."""
+LOW_DESCRIPTOR = 900
+"""The socket gets the first free number from here: above what applications count on, below FD_SETSIZE."""
+MAX_FRAME = 16 * 1024 * 1024
+MAX_ARGUMENTS = 4000
+"""Characters of the command line that are told to the daemon."""
+STAGE1 = "_limpet_stage1"
+
+_F_DUPFD_CLOEXEC = 1030
+_MSG_NOSIGNAL = 0x4000
+_POLLIN = 1
+
+
+class Connection:
+    """A stream to the daemon; every access makes sure that the descriptor is still the one we opened."""
+
+    def __init__(self, made: "socket") -> None:
+        self._socket = made
+        self._inode = posix.fstat(made.fileno()).st_ino
+        self._buffer = bytearray()
+        self.open = True
+
+    def fileno(self) -> int:
+        """The descriptor's number."""
+        return self._socket.fileno()
+
+    def ours(self) -> bool:
+        """Whether the descriptor is still open and our socket."""
+        if not self.open:
+            return False
+        try:
+            return posix.fstat(self._socket.fileno()).st_ino == self._inode
+        except OSError:
+            return False
+
+    def write(self, data: "bytes | memoryview") -> int:
+        """Sends what the kernel takes of `data` at once.
+
+        Returns:
+            Bytes taken; 0 if the daemon is too slow just now.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        if not self.ours():
+            raise BrokenPipeError
+        try:
+            # MSG_NOSIGNAL: an application may have given SIGPIPE its deadly default back.
+            return self._socket.send(data, _MSG_NOSIGNAL)
+        except BlockingIOError:
+            return 0
+
+    def read(self) -> "list[bytes] | None":
+        """The bodies of the frames that have arrived whole; None at the end of the stream.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        try:
+            data = self._socket.recv(65536)
+        except BlockingIOError:
+            return []
+        if not data:
+            return None
+        buffer = self._buffer
+        buffer += data
+        bodies = []
+        while len(buffer) >= 4:
+            size = int.from_bytes(buffer[:4], "big")
+            if size > MAX_FRAME:
+                return None
+            if len(buffer) < 4 + size:
+                break
+            bodies.append(bytes(buffer[4 : 4 + size]))
+            del buffer[: 4 + size]
+        return bodies
+
+    def close(self) -> None:
+        """Closes the socket, or lets its number go if that belongs to someone else by now."""
+        ours = self.ours()
+        self.open = False
+        if ours:
+            self._socket.close()
+        else:
+            self._socket.detach()
+
+
+class _ForkWarning:
+    """Message matcher of a warnings filter: fork's complaint about threads, when the only other one is ours.
+
+    Python 3.12 and later warn of a fork in a multi-threaded process. An idle agent holds no lock, so the
+    warning would blame the application for what is harmless; with threads of its own it is still told.
+    """
+
+    def match(self, text: str, _position: int = 0) -> bool:
+        """Whether to ignore the warning `text`."""
+        if not text.startswith("This process (pid="):
+            return False
+        try:
+            with open("/proc/self/stat", "rb") as stat:
+                threads = int(stat.read().rsplit(b")", 1)[1].split()[17])
+        except OSError:
+            return False
+        return threads <= 2
+
+
+def _hide_fork_warning() -> None:
+    import _warnings
+
+    state: Any = _warnings
+    locked = hasattr(state, "_filters_mutated_lock_held")  # 3.14
+    if locked:
+        state._acquire_lock()  # noqa: SLF001 - there is no public way, and `warnings` itself is not loaded yet
+    try:
+        state.filters.insert(0, ("ignore", _ForkWarning(), DeprecationWarning, None, 0))
+        getattr(state, "_filters_mutated_lock_held" if locked else "_filters_mutated")()
+    finally:
+        if locked:
+            state._release_lock()  # noqa: SLF001 - same reason
+
+
+def _is_main_interpreter() -> bool:
+    import _thread
+
+    if hasattr(_thread, "_is_main_interpreter"):  # 3.12
+        return bool(_thread._is_main_interpreter())  # noqa: SLF001 - nothing public says it without a file to load
+    import _signal  # type: ignore[import-not-found]
+
+    try:
+        descriptor = _signal.set_wakeup_fd(-1)
+    except ValueError:  # what it raises in any other interpreter
+        return False
+    if descriptor != -1:
+        _signal.set_wakeup_fd(descriptor)
+    return True
+
+
+def _quoted(text: str) -> str:
+    """`text` as a JSON string."""
+    return '"' + "".join(c if c >= " " and c not in '"\\' else f"\\u{ord(c):04x}" for c in text) + '"'
+
+
+class Agent:
+    """The process's agent."""
+
+    def __init__(self, path: str, process: str) -> None:
+        from _socket import AF_UNIX, SOCK_STREAM, socket
+        from fcntl import fcntl
+        from select import poll
+
+        # Taken here, before the application's first line: gevent replaces some of them.
+        self._fcntl = fcntl
+        self._poll: Callable[[], Any] = poll
+        self._socket = socket
+        self._kind = (AF_UNIX, SOCK_STREAM)
+        self.path = path
+        self.process = process
+        self.forked_from = 0
+        self.main = get_ident()
+        """Ident of the main thread."""
+        self.connection: Connection | None = None
+        self.stage1: Any = None
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Dials the daemon and starts the thread that listens."""
+        self.connection = self._dial()
+        try:
+            start_new_thread(self._run, ())
+        except RuntimeError as failure:  # no more threads: then no agent either
+            self.failure = failure
+            self._drop()
+
+    def after_fork(self) -> None:
+        """In the child of a fork: forgets everything that was the parent's, and dials for itself."""
+        try:
+            stage1, self.stage1 = self.stage1, None
+            if stage1 is not None:
+                stage1.stop(forked=True)
+            _forget_stage1()
+            if self.connection is not None:
+                self.connection.close()
+            self.forked_from = posix.getppid()
+            self.main = get_ident()
+            self.start()
+        except Exception as failure:  # noqa: BLE001 - raised, it would be printed
+            self.failure = failure
+
+    def _hello(self) -> bytes:
+        arguments = []
+        left = MAX_ARGUMENTS
+        for argument in sys.orig_argv:
+            if left <= 0:
+                break
+            arguments.append(_quoted(argument[:left]))
+            left -= len(argument) + 1
+        helper = not self.forked_from and any(
+            f"multiprocessing.{name} import main" in argument
+            for name in ("resource_tracker", "forkserver")
+            for argument in sys.orig_argv
+        )
+        body = (
+            f'{{"hello":{PROTOCOL},"pid":{posix.getpid()},"ppid":{posix.getppid()},'
+            f'"process":{_quoted(self.process)},"python":"{sys.version.split()[0]}",'
+            f'"argv":[{",".join(arguments)}],"forked_from":{self.forked_from},'
+            f'"role":"{"helper" if helper else "process"}"}}'
+        ).encode("utf-8", "replace")
+        return len(body).to_bytes(4, "big") + body
+
+    def _dial(self) -> Connection | None:
+        """A connection that has said hello; None if the daemon cannot be reached just now."""
+        low = None
+        try:
+            low = self._socket(*self._kind)
+            try:
+                made = self._socket(
+                    *self._kind, 0, self._fcntl(low.fileno(), _F_DUPFD_CLOEXEC, LOW_DESCRIPTOR)
+                )
+                low.close()
+            except OSError:  # RLIMIT_NOFILE does not reach up there
+                made = low
+            made.setblocking(False)
+        except OSError:
+            if low is not None:
+                low.close()
+            return None
+        connection = Connection(made)
+        try:
+            made.connect(self.path)
+            connection.write(self._hello())
+        except OSError:
+            connection.close()
+            return None
+        return connection
+
+    def _run(self) -> None:
+        try:
+            import _signal
+
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+            delay = FIRST_DELAY
+            while True:
+                if self.connection is not None:
+                    since = monotonic()
+                    try:
+                        self._serve(self.connection)
+                    except Exception as failure:  # noqa: BLE001 - the next connection starts anew
+                        self.failure = failure
+                    self._drop()
+                    if monotonic() - since > 1.0:
+                        delay = FIRST_DELAY
+                self._poll().poll(int(delay * 1000))
+                delay = min(2 * delay, LAST_DELAY)
+                self.connection = self._dial()
+        except Exception as failure:  # noqa: BLE001 - raised, it would be printed
+            self.failure = failure
+
+    def _serve(self, connection: Connection) -> None:
+        """Listens until the connection is lost."""
+        poller = self._poll()
+        poller.register(connection.fileno(), _POLLIN)
+        while True:
+            wait = IDLE
+            if self.stage1 is not None:
+                wait = min(wait, self.stage1.tick())
+            ready = poller.poll(int(wait * 1000) + 1)
+            if not connection.ours():
+                return
+            if not ready:
+                continue
+            bodies = connection.read()
+            if bodies is None:
+                return
+            for body in bodies:
+                if self.stage1 is not None:
+                    self.stage1.handle(body)
+                else:
+                    self._first(connection, body)
+
+    def _first(self, connection: Connection, body: bytes) -> None:
+        """The stage 1 bundle; or a request that came without one."""
+        import json
+
+        frame = json.loads(body)
+        error = "a request before stage 1"
+        if "stage1" in frame:
+            try:
+                stage1 = _load_stage1(frame["stage1"])
+                stage1.start(connection)
+            except Exception as failure:  # noqa: BLE001 - told to the daemon
+                self.failure = failure
+                error = f"stage 1 does not load: {type(failure).__name__}: {failure}"
+            else:
+                self.stage1 = stage1
+                return
+        answer = json.dumps({"id": frame.get("id", 0), "re": "error", "error": error}).encode()
+        connection.write(len(answer).to_bytes(4, "big") + answer)
+
+    def _drop(self) -> None:
+        stage1, self.stage1 = self.stage1, None
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        if stage1 is not None:
+            stage1.stop(forked=False)
+            _forget_stage1()
+
+
+def _load_stage1(modules: "list[tuple[str, str]]") -> "Any":
+    """Executes the modules in order and returns the last; they import each other relatively."""
+    module_type = type(sys)
+    package = module_type(STAGE1)
+    package.__path__ = []
+    sys.modules[STAGE1] = package
+    module = package
+    for name, source in modules:
+        module = module_type(name)
+        module.__package__ = STAGE1
+        sys.modules[name] = module
+        short = name.rpartition(".")[2]
+        setattr(package, short, module)
+        exec(compile(source, f"<limpet {short}>", "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    return module
+
+
+def _forget_stage1() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == STAGE1]:
+        del sys.modules[name]
+
+
+agent: Agent | None = None
+"""The process's agent; None where it is off."""
+
+
+def start() -> None:
+    """Starts the process's agent, if LIMPET_AGENT names the daemon's socket. A second call does nothing.
+
+    Called by `limpet.inject.sitecustomize`, or by a `.pth` or `.start` file (PEP 829) of a release.
+    """
+    global agent  # noqa: PLW0603 - there is one agent in a process
+    path = posix.environ.get(b"LIMPET_AGENT")
+    if not path or agent is not None or not _is_main_interpreter():
+        return
+    agent = Agent(
+        path.decode(errors="surrogateescape"),
+        posix.environ.get(b"LIMPET_PROCESS", b"").decode(errors="replace"),
+    )
+    if sys.version_info >= (3, 12):
+        _hide_fork_warning()
+    posix.register_at_fork(after_in_child=agent.after_fork)
+    agent.start()

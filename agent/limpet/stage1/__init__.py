@@ -1,0 +1,19 @@
+"""Stage 1: evaluation and inspection inside a process that runs.
+
+The daemon reads these files as data and sends them to an agent at the first attach (`ORDER` names them in the
+order they are executed), so that they are always of the daemon's own version. They import each other
+relatively and run as `_limpet_stage1.*`. Standard library only, Python 3.11 and later.
+
+natives     the interpreter's own threads and locks, whatever gevent has put in their place
+render      values as text: bounded, and safe from objects that bite
+output      what evaluated code prints goes to the console, what the application prints stays its own
+interrupt   an exception shot into evaluated code and nowhere else
+loops       running asyncio loops, their tasks and what each awaits
+names       free names that are modules are imported, as modules load themselves on the BEAM
+source      completeness, and compilation of a block with its last expression's value
+inspection  h, i, src, tasks, threads, stacks, mem: passive looks at the process
+evaluate    sessions and evaluations
+complete    completion and signatures that run none of the application's code
+channel     frames out: bounded, never blocking
+wire        requests in: `start`, `handle`, `tick`, `stop`, what stage 0 calls
+"""

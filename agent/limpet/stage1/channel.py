@@ -1,0 +1,82 @@
+"""Frames out: bounded, and never blocking the thread that has something to say.
+
+A frame that the kernel does not take at once waits in a queue that a thread of its own empties; output that
+finds the queue full is dropped and counted.
+"""
+
+import json
+import select
+from collections import deque
+from typing import Any, Final
+
+from limpet.agent import Connection
+
+from .natives import allocate_lock, start_new_thread
+
+QUEUE: Final = 4 * 1024 * 1024
+"""Bytes that may wait."""
+PATIENCE: Final = 10_000
+"""Milliseconds without progress after which the daemon is given up."""
+_POLLOUT: Final = 4
+_poll: Final = select.poll
+
+
+class Channel:
+    """The way to the daemon."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = allocate_lock()
+        self._queue: deque[memoryview] = deque()
+        self._waiting = 0
+        self.dropped = 0
+
+    def close(self) -> None:
+        """Sends nothing more. Takes no lock: after a fork its owner may be gone."""
+        self._connection.open = False
+
+    def send(self, frame: dict[str, Any], *, droppable: bool = False) -> None:
+        """Sends `frame`, now or soon; one that is `droppable` not at all if too much waits already."""
+        if not self._connection.open:  # without the lock, which a fork may have left taken
+            return
+        # A lone surrogate cannot be written in UTF-8: it becomes a question mark.
+        body = json.dumps(frame, ensure_ascii=False).encode("utf-8", "replace")
+        data = memoryview(len(body).to_bytes(4, "big") + body)
+        with self._lock:
+            if self._queue:
+                if droppable and self._waiting > QUEUE:
+                    self.dropped += 1
+                    return
+                self._queue.append(data)
+                self._waiting += len(data)
+                return
+            try:
+                taken = self._connection.write(data)
+            except OSError:  # lost: stage 0 will see it too
+                return
+            if taken < len(data):
+                self._queue.append(data[taken:])
+                self._waiting = len(data) - taken
+                start_new_thread(self._empty, ())
+
+    def _empty(self) -> None:
+        try:
+            poller = _poll()
+            poller.register(self._connection.fileno(), _POLLOUT)
+            while poller.poll(PATIENCE):
+                with self._lock:
+                    while self._queue:
+                        taken = self._connection.write(self._queue[0])
+                        self._waiting -= taken
+                        if taken < len(self._queue[0]):
+                            self._queue[0] = self._queue[0][taken:]
+                            break
+                        self._queue.popleft()
+                    if not self._queue:
+                        return
+        except (OSError, ValueError):
+            pass
+        # Half a frame may be out: nothing that follows could be understood.
+        with self._lock:
+            self._queue.clear()
+            self._connection.open = False

@@ -1,0 +1,503 @@
+"""Sessions, and evaluations: each in a raw thread of its own, code that awaits on the application's loop.
+
+The agent's thread is the clock: it calls `Evaluations.tick`, which fires deadlines, interrupts again what an
+interruption did not end, shoots what holds the event loop, and abandons what cannot be ended.
+"""
+
+import ast
+import builtins
+import contextlib
+import contextvars
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from . import output
+from .inspection import NAMES, where
+from .interrupt import Guard, Guarded, Interrupted
+from .loops import running_loops
+from .names import autoload
+from .natives import allocate_lock, get_ident, load_threading, monotonic, start_new_thread
+from .render import HARD_LIMIT, LIMIT, bounded, class_name, clip, type_name
+from .source import compile_block, forget
+
+GRACE: Final = 1.0
+"""Seconds that an interrupted evaluation has to end."""
+LOOP_HOLD: Final = 1.0
+"""Seconds that an evaluation may hold the application's event loop without giving way."""
+RETRY: Final = 0.2
+"""Seconds between two interruptions of the same evaluation."""
+SWITCH_INTERVAL: Final = 0.0002
+"""The interpreter's switch interval while somebody evaluates: busy code then delays others less."""
+KEPT: Final = 20
+"""Values in `Out`; they keep the application's objects alive."""
+RUNNING: Final = 64
+"""Evaluations at once, those abandoned included."""
+_HERE: Final = os.path.dirname(__file__) if "__file__" in globals() else "<limpet>"
+TRACEBACK: Final = 20_000
+"""Characters of a traceback."""
+
+
+class Session:
+    """A console's names and values in this process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.number = 0
+        self.flags = 0
+        self.out: dict[int, Any] = {}
+        self.namespace: dict[str, Any] = {
+            "__name__": "__console__",
+            "__builtins__": builtins,
+            "Out": self.out,
+            "_": None,
+            **NAMES,
+        }
+
+    def keep(self, value: Any) -> None:
+        """Makes `value` `_` and `Out[n]`."""
+        if value is None:
+            return
+        self.namespace["_"] = value
+        self.out[self.number] = value
+        while len(self.out) > KEPT:
+            del self.out[next(iter(self.out))]
+
+
+class Job:
+    """One evaluation.
+
+    Attributes:
+        work: gives the value; called behind the guard, in the job's own thread.
+        deadline: monotonic time; None for none.
+        stopping: why it is being interrupted; empty as long as it is not.
+    """
+
+    def __init__(self, request: int, session: Session, timeout: float | None) -> None:
+        self.request = request
+        self.session = session
+        self.number = session.number
+        self.name = ""
+        self.work: Callable[[Job], Any] | None = None
+        self.began = monotonic()
+        self.timeout = timeout
+        self.deadline = None if timeout is None else self.began + timeout
+        self.guard = Guard()
+        self.loop: Any = None
+        self.loop_thread = 0
+        self.loop_guard: Guard | None = None
+        self.task: Any = None
+        self.arrived = allocate_lock()
+        """Held while the loop works for this job."""
+        self.stopping = ""
+        self.give_up = 0.0
+        self.again = 0.0
+        self.answered = False
+        self.sink: output.Sink | None = None
+
+
+class Evaluations:
+    """All sessions and evaluations of this process; `send` takes frames to the daemon."""
+
+    def __init__(self, send: Callable[..., None]) -> None:
+        self._send = send
+        self._lock = allocate_lock()
+        self._jobs: dict[int, Job] = {}
+        self._sessions: dict[str, Session] = {}
+        self._interval = 0.0
+        self._closed = False
+
+    # --- requests, in the agent's thread ---------------------------------------------------------------
+
+    def session(self, name: str) -> Session:
+        """The session of that name, opened if need be; one that is gone afterwards if it has no name."""
+        if not name:
+            return Session("")
+        found = self._sessions.get(name)
+        if found is None:
+            found = self._sessions[name] = Session(name)
+            output.hold()
+        return found
+
+    def detach(self, name: str) -> None:
+        """Forgets a session and interrupts what it still runs."""
+        session = self._sessions.pop(name, None)
+        if session is None:
+            return
+        for job in list(self._jobs.values()):
+            if job.session is session:
+                self._stop(job, "the session was closed")
+        forget(f"<console {name} ")
+        session.out.clear()
+        output.release()
+
+    def evaluate(self, request: int, session: Session, source: str, timeout: float | None) -> None:
+        """Evaluates `source` in `session`; answers when it ends."""
+        session.number += 1
+        job = Job(request, session, timeout)
+        job.name = f"<console {session.name} {job.number}>" if session.name else f"<rpc {request}>"
+
+        def prepare(tree: ast.Module) -> None:
+            autoload(tree, session.namespace, vars(builtins))
+
+        def work(job: Job) -> Any:
+            block = compile_block(source, job.name, session.flags, prepare)
+            session.flags = block.flags
+            if block.awaits:
+                return self._on_loop(job, block.steps(session.namespace))
+            return block.run(session.namespace)
+
+        self._begin(job, work)
+
+    def call(self, request: int, function: str, arguments: list[str], timeout: float | None) -> None:
+        """Calls `module:function` with strings; awaits what it returns, if that is to be awaited."""
+        job = Job(request, Session(""), timeout)
+
+        def work(job: Job) -> Any:
+            value = resolve(function)(*arguments)
+            if inspect.isawaitable(value):
+                return self._on_loop(job, _awaiting(value))
+            return value
+
+        self._begin(job, work)
+
+    def interrupt(self, request: int) -> str:
+        """Interrupts an evaluation; it answers for itself when it has ended, or is abandoned."""
+        job = self._jobs.get(request)
+        if job is None:
+            return "it does not run any more"
+        self._stop(job, "interrupted")
+        return "interrupted"
+
+    def tick(self) -> float:
+        """Does what is due; seconds until the next time."""
+        now = monotonic()
+        wait = 3600.0
+        for job in list(self._jobs.values()):
+            if job.answered:
+                continue
+            if job.deadline is not None:
+                if now >= job.deadline:
+                    self._stop(job, f"deadline of {job.timeout:g}s passed")
+                else:
+                    wait = min(wait, job.deadline - now)
+            if job.loop_guard is not None:
+                if job.loop_guard.held_for() > LOOP_HOLD:
+                    self._stop(job, f"it held the application's event loop for more than {LOOP_HOLD:g}s")
+                wait = min(wait, LOOP_HOLD / 4)
+            if job.stopping:
+                if now >= job.give_up:
+                    self._abandon(job)
+                    continue
+                if now >= job.again:
+                    self._shoot(job)
+                    job.again = now + RETRY
+                wait = min(wait, job.again - now, job.give_up - now)
+        return max(wait, 0.0)
+
+    def close(self, *, forked: bool) -> None:
+        """The connection is gone, or this is the child of a fork: nobody waits for an answer any more.
+
+        In a child no lock is taken: its owner may not have come along.
+        """
+        self._closed = True
+        if forked:
+            self._lock = allocate_lock()
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.answered = True
+            if job.sink is not None:
+                job.sink.discard()
+            if not forked:
+                job.stopping = job.stopping or "the console is gone"
+                self._shoot(job)
+        self._sessions.clear()
+        if jobs and self._interval:
+            sys.setswitchinterval(self._interval)
+        output.restore()
+
+    # --- one evaluation, in its own thread -------------------------------------------------------------
+
+    def _begin(self, job: Job, work: Callable[[Job], Any]) -> None:
+        if len(self._jobs) >= RUNNING:
+            raise RuntimeError(f"{RUNNING} evaluations run already, abandoned ones included")
+        load_threading()
+        job.work = work
+        self._jobs[job.request] = job
+        try:
+            start_new_thread(self._run, (job,))
+        except BaseException:
+            del self._jobs[job.request]
+            raise
+
+    def _run(self, job: Job) -> None:
+        _unblock_signals()
+        name_thread(f"limpet evaluation {job.request}")
+        self._quicken()
+        output.hold()
+
+        def emit(stream: str, text: str) -> None:
+            self._send({"id": job.request, "item": "output", "stream": stream, "text": text}, droppable=True)
+
+        job.sink = output.Sink(emit)
+        output.sink.set(job.sink)
+        answer: dict[str, Any]
+        try:
+            answer = job.guard.call(self._value, job)
+        except BaseException as raised:  # noqa: BLE001 - whatever evaluated code raises is its answer
+            answer = self._error(job, raised)
+        job.sink.close()
+        output.release()
+        self._finish(job, answer)
+
+    def _value(self, job: Job) -> dict[str, Any]:
+        assert job.work is not None
+        value = job.work(job)
+        job.session.keep(value)
+        if value is None:
+            return {"ok": True, "value": None, "type": None}
+        limit = LIMIT if job.session.name else HARD_LIMIT
+        return {"ok": True, "value": bounded(value, limit), "type": type_name(value)}
+
+    def _error(self, job: Job, raised: BaseException) -> dict[str, Any]:
+        """The answer for `raised`; formatting runs code of the exception's, so it is guarded as well."""
+        interrupted = bool(job.stopping) and (isinstance(raised, Interrupted) or _is_cancellation(raised))
+        try:
+            error = job.guard.call(format_error, raised, job.stopping if interrupted else "")
+        except BaseException as worse:  # noqa: BLE001 - then only its name is told
+            error = f"{class_name(type(raised))} (which cannot be shown: {class_name(type(worse))})"
+        return {"ok": False, "error": error, "interrupted": interrupted}
+
+    def _finish(self, job: Job, answer: dict[str, Any]) -> None:
+        with self._lock:
+            answered, job.answered = job.answered, True
+            self._jobs.pop(job.request, None)
+        self._slacken()
+        forget_thread()
+        if not job.session.name:
+            forget(job.name)
+        if not answered:
+            elapsed = round(monotonic() - job.began, 6)
+            final = {"id": job.request, "re": "evaluated", "elapsed": elapsed, "number": job.number, **answer}
+            self._send(final)
+
+    # --- on the application's loop ---------------------------------------------------------------------
+
+    def _on_loop(self, job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Runs `coroutine` as a task on the application's running loop; without one, on its own."""
+        loops = running_loops()
+        if not loops:
+            return self._on_fresh_loop(job, coroutine)
+        result: list[Any] = []
+        job.arrived.acquire()
+        job.loop, job.loop_thread = next(iter(loops.items()))
+        context = contextvars.copy_context()
+        wrapped = self._guarded(job, coroutine, result)
+
+        def begin() -> None:
+            if job.stopping:
+                result[:] = [None, Interrupted()]
+                wrapped.close()
+                job.arrived.release()
+                return
+            try:
+                task = job.task = job.loop.create_task(wrapped)
+                task.add_done_callback(ended)
+                task.set_name(f"limpet evaluation {job.request}")
+            except Exception as failure:  # noqa: BLE001 - a task factory of the application's may raise anything
+                result[:] = [None, failure]
+                job.arrived.release()
+
+        def ended(task: Any) -> None:
+            if not result:  # cancelled before its first step
+                result[:] = [None, Interrupted() if task.cancelled() else task.exception()]
+            job.arrived.release()
+
+        try:
+            job.loop.call_soon_threadsafe(begin, context=context)
+        except RuntimeError:
+            wrapped.close()
+            coroutine.close()
+            raise
+        job.arrived.acquire()
+        value, error = result
+        if error is not None:
+            raise error
+        return value
+
+    def _on_fresh_loop(self, job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        import asyncio
+
+        result: list[Any] = []
+        with asyncio.Runner() as runner:
+            job.loop = runner.get_loop()
+
+            async def main() -> None:
+                job.task = asyncio.current_task()
+                await self._guarded(job, coroutine, result)
+
+            try:
+                runner.run(main())
+            finally:
+                job.loop = job.task = None
+        value, error = result
+        if error is not None:
+            raise error
+        return value
+
+    async def _guarded(self, job: Job, coroutine: Coroutine[Any, Any, Any], result: list[Any]) -> None:
+        """Runs behind a guard and puts (value, error) into `result`: nothing may escape into the loop.
+
+        asyncio would pass SystemExit and KeyboardInterrupt on to whoever runs the loop: the application.
+        """
+        guard = job.loop_guard = Guard()
+        try:
+            result[:] = [await Guarded(coroutine, guard), None]
+        except GeneratorExit:
+            coroutine.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 - see above
+            result[:] = [None, error]
+        finally:
+            job.loop_guard = None
+
+    # --- interruption, in the agent's thread -----------------------------------------------------------
+
+    def _stop(self, job: Job, reason: str) -> None:
+        if job.stopping or job.answered:
+            return
+        job.stopping = reason
+        now = monotonic()
+        job.give_up = now + GRACE
+        job.again = now + RETRY
+        self._shoot(job)
+
+    def _shoot(self, job: Job) -> None:
+        loop, task, guard = job.loop, job.task, job.loop_guard
+        if loop is not None:
+            if guard is not None and guard.interrupt():
+                return
+            if task is not None:
+                with contextlib.suppress(RuntimeError):  # the loop has been closed
+                    loop.call_soon_threadsafe(task.cancel)
+            return
+        job.guard.interrupt()
+
+    def _abandon(self, job: Job) -> None:
+        with self._lock:
+            if job.answered:
+                return
+            job.answered = True
+        place: str | None
+        if job.loop is not None and job.task is None:
+            place = None
+            busy = where(job.loop_thread) or "unknown"
+            error = (
+                f"{job.stopping}; the event loop, which is in {busy}, did not come to it and will not run it"
+            )
+        else:
+            guard = job.loop_guard or job.guard
+            place = where(guard.thread()) or "unknown"
+            error = f"{job.stopping}; it cannot be interrupted and still runs in {place}"
+        if job.sink is not None:
+            job.sink.close()
+        self._send({
+            "id": job.request,
+            "re": "evaluated",
+            "ok": False,
+            "error": error,
+            "elapsed": round(monotonic() - job.began, 6),
+            "interrupted": True,
+            "abandoned": place,
+            "number": job.number,
+        })  # fmt: skip
+
+    # --- the interpreter's pace ------------------------------------------------------------------------
+
+    def _quicken(self) -> None:
+        with self._lock:
+            if not self._interval and not self._closed:
+                self._interval = sys.getswitchinterval()
+                sys.setswitchinterval(SWITCH_INTERVAL)
+
+    def _slacken(self) -> None:
+        with self._lock:
+            if self._jobs or not self._interval:
+                return
+            if abs(sys.getswitchinterval() - SWITCH_INTERVAL) < SWITCH_INTERVAL / 10:
+                sys.setswitchinterval(self._interval)
+            self._interval = 0.0
+
+
+def resolve(function: str) -> Any:
+    """What `module:name.of.it` names.
+
+    Raises:
+        ValueError: it is not written so.
+        ImportError: there is no such module.
+        AttributeError: nor such a name in it.
+    """
+    module, colon, names = function.partition(":")
+    if not (module and colon and names):
+        raise ValueError(f"{function!r} is not module:function")
+    found: Any = importlib.import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def format_error(raised: BaseException, reason: str) -> str:
+    """Traceback of evaluated code, without the frames of ours that called it."""
+    frames = raised.__traceback__
+    while frames is not None and _is_ours(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    lines = traceback.format_exception(type(raised), raised, frames)
+    if isinstance(raised, SystemExit):
+        lines.append("(only this evaluation has ended)\n")
+    if reason:
+        lines[-1:] = [f"Interrupted: {reason}\n"]
+    return clip("".join(lines).rstrip("\n"), TRACEBACK)
+
+
+async def _awaiting(value: Any) -> Any:
+    return await value
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith("<limpet ") or os.path.dirname(file) == _HERE
+
+
+def _is_cancellation(raised: BaseException) -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(raised, asyncio.CancelledError)
+
+
+def _unblock_signals() -> None:
+    """Gives this thread the main thread's signal mask: what it starts inherits it; the agent's blocks all."""
+    import _signal  # type: ignore[import-not-found]
+
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/status", "rb") as lines:
+            mask = next(int(line.split()[1], 16) for line in lines if line.startswith(b"SigBlk"))
+    except (OSError, StopIteration):
+        mask = 0
+    blocked = [number for number in _signal.valid_signals() if mask >> (number - 1) & 1]
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
+
+
+def name_thread(name: str) -> None:
+    """Names the running raw thread in `threading`, unless gevent has its hands on that."""
+    threading: Any = sys.modules["threading"]
+    if getattr(threading, "_start_new_thread", start_new_thread) is start_new_thread:
+        threading.current_thread().name = name
+
+
+def forget_thread() -> None:
+    """Takes the running raw thread out of `threading` again: before 3.13 it would stay for ever."""
+    threading: Any = sys.modules["threading"]
+    if getattr(threading, "_start_new_thread", start_new_thread) is start_new_thread:
+        threading._active.pop(get_ident(), None)  # noqa: SLF001 - there is no public way

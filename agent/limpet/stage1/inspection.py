@@ -1,0 +1,251 @@
+"""Passive looks at the process, in every session's namespace: h, i, src, tasks, threads, stacks, mem.
+
+Each returns a `Text`, whose repr is what it has to say.
+"""
+
+import gc
+import inspect
+import linecache
+import os
+import sys
+from collections.abc import Sequence
+from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+from .loops import all_tasks, await_chain, awaited_by, running_loops
+from .natives import get_ident, main_thread
+from .render import Text, bounded, class_name, clip, type_name
+
+STACKS: Final = 256_000
+"""Characters of all stacks."""
+_FRAMES: Final = 60
+"""Innermost frames shown of one stack."""
+
+
+def signature_of(thing: Any) -> str:
+    """`name(a, b=1)`; empty if it is not callable or does not say. Runs no code of the object."""
+    if not isinstance(thing, FunctionType | MethodType | BuiltinFunctionType | type) and not callable(thing):
+        return ""
+    try:
+        text = str(inspect.signature(thing))
+    except (ValueError, TypeError):
+        text = "(…)"
+    except Exception:  # noqa: BLE001 - a default's repr, or __signature__, may raise anything
+        text = "(…)"
+    name = getattr(thing, "__qualname__", None)
+    return clip(f"{name if isinstance(name, str) else type_name(thing)}{text}", 2000)
+
+
+def documentation_of(thing: Any) -> str:
+    """Its docstring; empty if it has none."""
+    try:
+        found = inspect.getdoc(thing)
+    except Exception:  # noqa: BLE001 - __doc__ may be a property of the application's
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def h(thing: Any) -> Text:
+    """Signature and documentation of `thing`."""
+    documentation = documentation_of(thing) or "no documentation"
+    return Text(
+        "\n\n".join(part for part in (signature_of(thing) or type_name(thing), documentation) if part)
+    )
+
+
+def i(thing: Any) -> Text:
+    """What `thing` is: its value, type, size, place in the source and public names."""
+    cls = type(thing)
+    subject = thing if isinstance(thing, type | ModuleType | FunctionType | MethodType) else cls
+    rows = [("value", bounded(thing, 300)), ("type", type_name(thing))]
+    if cls in (str, bytes, list, tuple, dict, set, frozenset):
+        rows.append(("length", f"{len(thing):,}"))
+    bases = [class_name(base) for base in (thing if isinstance(thing, type) else cls).__mro__[1:-1]]
+    if bases:
+        rows.append(("bases", ", ".join(bases)))
+    place = _place(subject)
+    if place:
+        rows.append(("source", place))
+    rows.append(("address", f"{id(thing):#x}"))
+    rows.append(("references", str(max(sys.getrefcount(thing) - 3, 0))))
+    if callable(thing):
+        rows.append(("signature", signature_of(thing)))
+    names = sorted(name for name in static_names(thing) if not name.startswith("_"))
+    if names:
+        rows.append(("names", clip(", ".join(names), 1000)))
+    first = documentation_of(thing).split("\n\n")[0].replace("\n", " ")
+    if first:
+        rows.append(("about", clip(first, 400)))
+    return Text("\n".join(f"{name:<11} {text}" for name, text in rows))
+
+
+def src(thing: Any) -> Text:
+    """The source of a function, class, method or module, or of the class of anything else."""
+    subject = thing
+    if not isinstance(thing, type | ModuleType | FunctionType | MethodType):
+        subject = getattr(type(thing), "__wrapped__", type(thing))
+    try:
+        lines, first = inspect.getsourcelines(subject)
+    except (OSError, TypeError):
+        return Text(f"the source of {bounded(thing, 200)} is not there")
+    return Text(f"# {_place(subject)}\n{''.join(lines).rstrip()}" if first >= 0 else "")
+
+
+def _place(subject: Any) -> str:
+    try:
+        name = inspect.getsourcefile(subject)
+        if name is None:
+            return ""
+        code = getattr(subject, "__code__", None)
+        if code is not None:
+            return f"{name}:{code.co_firstlineno}"
+        if isinstance(subject, type):
+            return f"{name}:{inspect.getsourcelines(subject)[1]}"
+    except (OSError, TypeError):
+        return ""
+    return name
+
+
+def static_names(thing: Any) -> set[str]:
+    """Attribute names, without __dir__, __getattr__ or a property of the object's."""
+    try:
+        own = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        own = {}
+    names = {name for name in list(own) if type(name) is str} if isinstance(own, dict) else set()
+    if isinstance(thing, ModuleType):
+        return names
+    for cls in type.__dict__["__mro__"].__get__(thing if isinstance(thing, type) else type(thing)):
+        names.update(name for name in list(type.__dict__["__dict__"].__get__(cls)) if type(name) is str)
+    return names
+
+
+def tasks() -> Text:
+    """Every asyncio task: name, state, where it waits, who waits for it."""
+    found = all_tasks()
+    if not found:
+        return Text("no asyncio tasks")
+    rows = [("TASK", "STATE", "AT", "AWAITED BY")]
+    for task in found:
+        chain = await_chain(task.get_coro())
+        places = [link for link in chain if link[1]]
+        at = f"{places[-1][0]} {_short(places[-1][1])}:{places[-1][2]}" if places else "?"
+        state = "waiting" if getattr(task, "_fut_waiter", None) is not None else "ready"
+        rows.append((task.get_name(), state, at, ", ".join(awaited_by(task))))
+    return Text(_table(rows))
+
+
+def threads() -> Text:
+    """Every thread: name, idents, where it is."""
+    rows = [("THREAD", "IDENT", "TID", "DAEMON", "AT")]
+    known = _threads()
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
+        thread = known.get(ident)
+        rows.append((
+            _thread_name(ident, known),
+            f"{ident:#x}",
+            str(getattr(thread, "native_id", None) or "?"),
+            str(bool(getattr(thread, "daemon", True))).lower(),
+            f"{frame.f_code.co_qualname} {_short(frame.f_code.co_filename)}:{frame.f_lineno}",
+        ))  # fmt: skip
+    return Text(_table(rows))
+
+
+def stacks() -> Text:
+    """The stack of every thread, and of every asyncio task through all that it awaits."""
+    known = _threads()
+    parts = []
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
+        parts.append(f"Thread {_thread_name(ident, known)} ({ident:#x}):\n{_stack(frame)}")
+    for task in all_tasks():
+        waits = "".join(f", awaited by {name}" for name in awaited_by(task))
+        lines = [f"Task {task.get_name()} of {_loop_name(task.get_loop())}{waits}:"]
+        for name, file, line in await_chain(task.get_coro()):
+            lines.append(_line(name, file, line) if file else f"  {name}")
+        parts.append("\n".join(lines))
+    return Text(clip("\n\n".join(parts), STACKS))
+
+
+def mem() -> Text:
+    """Memory, garbage collector, threads and descriptors."""
+    rows = []
+    for file, wanted in (
+        ("/proc/self/status", ("VmHWM", "VmRSS", "RssAnon", "VmSwap", "Threads")),
+        ("/proc/self/smaps_rollup", ("Pss", "Private_Dirty")),
+    ):
+        try:
+            with open(file, encoding="ascii") as lines:
+                facts = dict(line.split(":", 1) for line in lines if ":" in line)
+        except OSError:
+            continue
+        rows += [(name, " ".join(facts[name].split())) for name in wanted if name in facts]
+    rows.append(("descriptors", str(len(os.listdir("/proc/self/fd")) - 1)))
+    counts = ", ".join(f"{count:,}" for count in gc.get_count())
+    rows.append(("gc counts", f"{counts} (thresholds {', '.join(map(str, gc.get_threshold()))})"))
+    collected = [f"{stats['collections']:,}" for stats in gc.get_stats()]
+    rows.append(("collections", ", ".join(collected)))
+    rows.append(("uncollectable", str(len(gc.garbage))))
+    return Text("\n".join(f"{name:<14} {text}" for name, text in rows))
+
+
+NAMES: Final = {function.__name__: function for function in (h, i, src, tasks, threads, stacks, mem)}
+"""What every session's namespace begins with."""
+
+
+def where(ident: int) -> str:
+    """`function (file:line)` of a thread's innermost frame; empty if it has none."""
+    frame = sys._current_frames().get(ident)  # noqa: SLF001 - the documented way
+    if frame is None:
+        return ""
+    return f"{frame.f_code.co_qualname} ({_short(frame.f_code.co_filename)}:{frame.f_lineno})"
+
+
+def _threads() -> dict[int, Any]:
+    """Threads that `threading` knows, by ident, if it is loaded; read without its lock."""
+    module: Any = sys.modules.get("threading")
+    return dict(getattr(module, "_active", None) or {})
+
+
+def _thread_name(ident: int, known: dict[int, Any]) -> str:
+    if ident in known:
+        return str(getattr(known[ident], "_name", None) or known[ident])
+    if ident == main_thread():
+        return "MainThread"
+    return "this evaluation" if ident == get_ident() else "limpet agent"
+
+
+def _stack(frame: FrameType | None) -> str:
+    lines: list[str] = []
+    while frame is not None and len(lines) < _FRAMES:
+        code = frame.f_code
+        lines.append(_line(code.co_qualname, code.co_filename, frame.f_lineno, frame.f_globals))
+        frame = frame.f_back
+    if frame is not None:
+        lines.append("  …")
+    return "\n".join(reversed(lines))
+
+
+def _line(name: str, file: str, line: int, names: dict[str, Any] | None = None) -> str:
+    text = linecache.getline(file, line, names).strip()
+    place = f'  File "{file}", line {line}, in {name}'
+    return f"{place}\n    {text}" if text else place
+
+
+def _loop_name(loop: Any) -> str:
+    ident = running_loops().get(loop, 0)
+    return f"the loop in {_thread_name(ident, _threads())}" if ident else "a loop that does not run"
+
+
+def _short(file: str) -> str:
+    """`bookshop/web.py` for a file below an entry of sys.path."""
+    for entry in sys.path:
+        if entry and file.startswith(entry.rstrip("/") + "/"):
+            return file[len(entry.rstrip("/")) + 1 :]
+    return file
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [min(max(len(row[column]) for row in rows), 60) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

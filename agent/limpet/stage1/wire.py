@@ -1,0 +1,138 @@
+"""Requests in: what stage 0 calls. `start` once, `handle` for every frame, `tick` before every wait, `stop`.
+
+All four run in the agent's thread, but for `stop` in the child of a fork; none of them ever waits.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from limpet.agent import Connection
+
+from . import output
+from .channel import Channel
+from .complete import complete, signature
+from .evaluate import Evaluations, forget_thread, name_thread
+from .inspection import stacks
+from .loops import running_loops
+from .natives import load_threading, start_new_thread
+from .source import check
+
+_Answer = dict[str, Any]
+
+
+class _Agent:
+    """One connection's channel and evaluations."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.channel = Channel(connection)
+        self.evaluations = Evaluations(self.channel.send)
+
+    def handle(self, frame: dict[str, Any]) -> None:
+        """Answers one request, now or from a thread of its own."""
+        request = frame["id"]
+        operation = frame["op"]
+        evaluations = self.evaluations
+        match operation:
+            case "ping":
+                self._answer(request, "pong", {})
+            case "attach":
+                evaluations.session(frame["session"])
+                self._apart(request, "attached", lambda: {"loops": len(running_loops())})
+            case "detach":
+                evaluations.detach(frame["session"])
+                self._answer(request, "done", {})
+            case "evaluate":
+                session = evaluations.session(frame["session"])
+                evaluations.evaluate(request, session, frame["source"], frame.get("timeout"))
+            case "call":
+                evaluations.call(request, frame["function"], frame["arguments"], frame.get("timeout"))
+            case "interrupt":
+                self._answer(request, "done", {"text": evaluations.interrupt(frame["target"])})
+            case "complete":
+                session = evaluations.session(frame["session"])
+                self._apart(request, "completions", lambda: _completions(frame["source"], session.namespace))
+            case "signature":
+                session = evaluations.session(frame["session"])
+                self._apart(request, "signature", lambda: _signature(frame["source"], session.namespace))
+            case "check":
+                session = evaluations.session(frame["session"])
+                self._apart(request, "checked", lambda: _checked(frame["source"], session.flags))
+            case "stacks":
+                self._apart(request, "stacks", lambda: {"text": stacks().text})
+            case _:
+                self.fail(request, f"this agent knows no {operation!r}")
+
+    def fail(self, request: int, error: str) -> None:
+        """Answers that the agent itself failed."""
+        self._answer(request, "error", {"error": error})
+
+    def _answer(self, request: int, kind: str, answer: _Answer) -> None:
+        self.channel.send({"id": request, "re": kind, **answer})
+
+    def _apart(self, request: int, kind: str, work: Callable[[], _Answer]) -> None:
+        """Answers from a thread of its own: a slow disk never keeps the agent from hearing."""
+
+        def run() -> None:
+            name_thread("limpet agent's request")
+            # What the compiler warns of must not reach the application's stderr.
+            silent = output.Sink(lambda _stream, _text: None)
+            output.sink.set(silent)
+            try:
+                answer = work()
+            except Exception as failure:  # noqa: BLE001 - objects can raise anything; it is told as it is
+                self.fail(request, f"{type(failure).__name__}: {failure}")
+            else:
+                self._answer(request, kind, answer)
+            finally:
+                forget_thread()
+
+        load_threading()
+        start_new_thread(run, ())
+
+
+def _completions(source: str, namespace: dict[str, Any]) -> _Answer:
+    start, items = complete(source, namespace)
+    return {"start": start, "items": items}
+
+
+def _signature(source: str, namespace: dict[str, Any]) -> _Answer:
+    found, documentation = signature(source, namespace)
+    return {"signature": found, "doc": documentation}
+
+
+def _checked(source: str, flags: int) -> _Answer:
+    state, error, indent = check(source, flags)
+    return {"state": state, "error": error, "indent": indent}
+
+
+_running: Final[list[_Agent]] = []
+
+
+def start(connection: Connection) -> None:
+    """Takes the connection over."""
+    _running[:] = [_Agent(connection)]
+
+
+def handle(body: bytes) -> None:
+    """Answers the request in `body`; never raises."""
+    agent = _running[0]
+    request = 0
+    try:
+        frame = json.loads(body)
+        request = frame["id"]
+        agent.handle(frame)
+    except Exception as failure:  # noqa: BLE001 - a bad request is answered, and the agent stays
+        agent.fail(request, f"{type(failure).__name__}: {failure}")
+
+
+def tick() -> float:
+    """Does what is due; seconds until it wants to be called again."""
+    return _running[0].evaluations.tick()
+
+
+def stop(*, forked: bool) -> None:
+    """The connection is gone; or, `forked`, this is the child of a fork and everything was the parent's."""
+    agent = _running[0]
+    agent.channel.close()
+    agent.evaluations.close(forked=forked)
