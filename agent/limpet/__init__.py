@@ -7,9 +7,8 @@ stage1      evaluation and inspection: sent by the daemon as source, never impor
 fresh       `python -m limpet.fresh eval EXPR` and `run module:function`, in a process of their own
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` alone would cost every process five milliseconds
     from types import ModuleType
 
 

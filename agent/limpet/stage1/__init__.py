@@ -12,7 +12,11 @@ loops       running asyncio loops, their tasks and what each awaits
 names       free names that are modules are imported, as modules load themselves on the BEAM
 source      completeness, and compilation of a block with its last expression's value
 inspection  h, i, src, tasks, threads, stacks, mem: passive looks at the process
-evaluate    sessions and evaluations
+jobs        sessions, and one evaluation in them
+threads     raw threads with the application's signal mask and a name
+tracebacks  what evaluated code raised, without our own frames
+onloop      code that awaits, as a task on the application's loop
+evaluate    evaluations from request to answer: deadline, interruption, abandonment
 complete    completion and signatures that run none of the application's code
 channel     frames out: bounded, never blocking
 wire        requests in: `start`, `handle`, `tick`, `stop`, what stage 0 calls

@@ -7,23 +7,23 @@ interruption did not end, shoots what holds the event loop, and abandons what ca
 import ast
 import builtins
 import contextlib
-import contextvars
 import importlib
 import inspect
-import os
 import sys
-import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final
 
 from . import output
-from .inspection import NAMES, where
-from .interrupt import Guard, Guarded, Interrupted
-from .loops import running_loops
+from .inspection import where
+from .interrupt import Interrupted
+from .jobs import Job, Session
 from .names import autoload
-from .natives import allocate_lock, get_ident, load_threading, monotonic, start_new_thread
-from .render import HARD_LIMIT, LIMIT, bounded, class_name, clip, type_name
+from .natives import allocate_lock, load_threading, monotonic, start_new_thread
+from .onloop import on_loop
+from .render import HARD_LIMIT, LIMIT, bounded, class_name, type_name
 from .source import compile_block, forget
+from .threads import forget_thread, name_thread, unblock_signals
+from .tracebacks import format_error, is_cancellation
 
 GRACE: Final = 1.0
 """Seconds that an interrupted evaluation has to end."""
@@ -33,71 +33,8 @@ RETRY: Final = 0.2
 """Seconds between two interruptions of the same evaluation."""
 SWITCH_INTERVAL: Final = 0.0002
 """The interpreter's switch interval while somebody evaluates: busy code then delays others less."""
-KEPT: Final = 20
-"""Values in `Out`; they keep the application's objects alive."""
 RUNNING: Final = 64
 """Evaluations at once, those abandoned included."""
-_HERE: Final = os.path.dirname(__file__) if "__file__" in globals() else "<limpet>"
-TRACEBACK: Final = 20_000
-"""Characters of a traceback."""
-
-
-class Session:
-    """A console's names and values in this process."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.number = 0
-        self.flags = 0
-        self.out: dict[int, Any] = {}
-        self.namespace: dict[str, Any] = {
-            "__name__": "__console__",
-            "__builtins__": builtins,
-            "Out": self.out,
-            "_": None,
-            **NAMES,
-        }
-
-    def keep(self, value: Any) -> None:
-        """Makes `value` `_` and `Out[n]`."""
-        if value is None:
-            return
-        self.namespace["_"] = value
-        self.out[self.number] = value
-        while len(self.out) > KEPT:
-            del self.out[next(iter(self.out))]
-
-
-class Job:
-    """One evaluation.
-
-    Attributes:
-        work: gives the value; called behind the guard, in the job's own thread.
-        deadline: monotonic time; None for none.
-        stopping: why it is being interrupted; empty as long as it is not.
-    """
-
-    def __init__(self, request: int, session: Session, timeout: float | None) -> None:
-        self.request = request
-        self.session = session
-        self.number = session.number
-        self.name = ""
-        self.work: Callable[[Job], Any] | None = None
-        self.began = monotonic()
-        self.timeout = timeout
-        self.deadline = None if timeout is None else self.began + timeout
-        self.guard = Guard()
-        self.loop: Any = None
-        self.loop_thread = 0
-        self.loop_guard: Guard | None = None
-        self.task: Any = None
-        self.arrived = allocate_lock()
-        """Held while the loop works for this job."""
-        self.stopping = ""
-        self.give_up = 0.0
-        self.again = 0.0
-        self.answered = False
-        self.sink: output.Sink | None = None
 
 
 class Evaluations:
@@ -148,7 +85,7 @@ class Evaluations:
             block = compile_block(source, job.name, session.flags, prepare)
             session.flags = block.flags
             if block.awaits:
-                return self._on_loop(job, block.steps(session.namespace))
+                return on_loop(job, block.steps(session.namespace))
             return block.run(session.namespace)
 
         self._begin(job, work)
@@ -160,7 +97,7 @@ class Evaluations:
         def work(job: Job) -> Any:
             value = resolve(function)(*arguments)
             if inspect.isawaitable(value):
-                return self._on_loop(job, _awaiting(value))
+                return on_loop(job, _awaiting(value))
             return value
 
         self._begin(job, work)
@@ -235,7 +172,7 @@ class Evaluations:
             raise
 
     def _run(self, job: Job) -> None:
-        _unblock_signals()
+        unblock_signals()
         name_thread(f"limpet evaluation {job.request}")
         self._quicken()
         output.hold()
@@ -265,7 +202,7 @@ class Evaluations:
 
     def _error(self, job: Job, raised: BaseException) -> dict[str, Any]:
         """The answer for `raised`; formatting runs code of the exception's, so it is guarded as well."""
-        interrupted = bool(job.stopping) and (isinstance(raised, Interrupted) or _is_cancellation(raised))
+        interrupted = bool(job.stopping) and (isinstance(raised, Interrupted) or is_cancellation(raised))
         try:
             error = job.guard.call(format_error, raised, job.stopping if interrupted else "")
         except BaseException as worse:  # noqa: BLE001 - then only its name is told
@@ -284,86 +221,6 @@ class Evaluations:
             elapsed = round(monotonic() - job.began, 6)
             final = {"id": job.request, "re": "evaluated", "elapsed": elapsed, "number": job.number, **answer}
             self._send(final)
-
-    # --- on the application's loop ---------------------------------------------------------------------
-
-    def _on_loop(self, job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Runs `coroutine` as a task on the application's running loop; without one, on its own."""
-        loops = running_loops()
-        if not loops:
-            return self._on_fresh_loop(job, coroutine)
-        result: list[Any] = []
-        job.arrived.acquire()
-        job.loop, job.loop_thread = next(iter(loops.items()))
-        context = contextvars.copy_context()
-        wrapped = self._guarded(job, coroutine, result)
-
-        def begin() -> None:
-            if job.stopping:
-                result[:] = [None, Interrupted()]
-                wrapped.close()
-                job.arrived.release()
-                return
-            try:
-                task = job.task = job.loop.create_task(wrapped)
-                task.add_done_callback(ended)
-                task.set_name(f"limpet evaluation {job.request}")
-            except Exception as failure:  # noqa: BLE001 - a task factory of the application's may raise anything
-                result[:] = [None, failure]
-                job.arrived.release()
-
-        def ended(task: Any) -> None:
-            if not result:  # cancelled before its first step
-                result[:] = [None, Interrupted() if task.cancelled() else task.exception()]
-            job.arrived.release()
-
-        try:
-            job.loop.call_soon_threadsafe(begin, context=context)
-        except RuntimeError:
-            wrapped.close()
-            coroutine.close()
-            raise
-        job.arrived.acquire()
-        value, error = result
-        if error is not None:
-            raise error
-        return value
-
-    def _on_fresh_loop(self, job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        import asyncio
-
-        result: list[Any] = []
-        with asyncio.Runner() as runner:
-            job.loop = runner.get_loop()
-
-            async def main() -> None:
-                job.task = asyncio.current_task()
-                await self._guarded(job, coroutine, result)
-
-            try:
-                runner.run(main())
-            finally:
-                job.loop = job.task = None
-        value, error = result
-        if error is not None:
-            raise error
-        return value
-
-    async def _guarded(self, job: Job, coroutine: Coroutine[Any, Any, Any], result: list[Any]) -> None:
-        """Runs behind a guard and puts (value, error) into `result`: nothing may escape into the loop.
-
-        asyncio would pass SystemExit and KeyboardInterrupt on to whoever runs the loop: the application.
-        """
-        guard = job.loop_guard = Guard()
-        try:
-            result[:] = [await Guarded(coroutine, guard), None]
-        except GeneratorExit:
-            coroutine.close()
-            raise
-        except BaseException as error:  # noqa: BLE001 - see above
-            result[:] = [None, error]
-        finally:
-            job.loop_guard = None
 
     # --- interruption, in the agent's thread -----------------------------------------------------------
 
@@ -450,54 +307,5 @@ def resolve(function: str) -> Any:
     return found
 
 
-def format_error(raised: BaseException, reason: str) -> str:
-    """Traceback of evaluated code, without the frames of ours that called it."""
-    frames = raised.__traceback__
-    while frames is not None and _is_ours(frames.tb_frame.f_code.co_filename):
-        frames = frames.tb_next
-    lines = traceback.format_exception(type(raised), raised, frames)
-    if isinstance(raised, SystemExit):
-        lines.append("(only this evaluation has ended)\n")
-    if reason:
-        lines[-1:] = [f"Interrupted: {reason}\n"]
-    return clip("".join(lines).rstrip("\n"), TRACEBACK)
-
-
 async def _awaiting(value: Any) -> Any:
     return await value
-
-
-def _is_ours(file: str) -> bool:
-    return file.startswith("<limpet ") or os.path.dirname(file) == _HERE
-
-
-def _is_cancellation(raised: BaseException) -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(raised, asyncio.CancelledError)
-
-
-def _unblock_signals() -> None:
-    """Gives this thread the main thread's signal mask: what it starts inherits it; the agent's blocks all."""
-    import _signal  # type: ignore[import-not-found]
-
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/status", "rb") as lines:
-            mask = next(int(line.split()[1], 16) for line in lines if line.startswith(b"SigBlk"))
-    except (OSError, StopIteration):
-        mask = 0
-    blocked = [number for number in _signal.valid_signals() if mask >> (number - 1) & 1]
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
-
-
-def name_thread(name: str) -> None:
-    """Names the running raw thread in `threading`, unless gevent has its hands on that."""
-    threading: Any = sys.modules["threading"]
-    if getattr(threading, "_start_new_thread", start_new_thread) is start_new_thread:
-        threading.current_thread().name = name
-
-
-def forget_thread() -> None:
-    """Takes the running raw thread out of `threading` again: before 3.13 it would stay for ever."""
-    threading: Any = sys.modules["threading"]
-    if getattr(threading, "_start_new_thread", start_new_thread) is start_new_thread:
-        threading._active.pop(get_ident(), None)  # noqa: SLF001 - there is no public way

@@ -5,6 +5,7 @@ Stage 0 took them before the application's first line ran.
 
 import os
 import sys
+from typing import Any
 
 from limpet import agent as stage0
 from limpet.agent import allocate_lock, get_ident, monotonic, sleep, start_new_thread
@@ -36,21 +37,21 @@ def load_threading() -> None:
     import threading
 
     main = main_thread()
-    known = threading.main_thread()
+    known: Any = threading.main_thread()
     if not main or known.ident == main:
         return
+    # As debuggers do when they attach: there is no public way.
     module: Any = threading
-    thread: Any = known
-    with module._active_limbo_lock:  # noqa: SLF001 - as debuggers do; there is no public way
-        module._active.pop(thread._ident, None)  # noqa: SLF001
-        thread._ident = main  # noqa: SLF001
-        thread._native_id = os.getpid()  # noqa: SLF001 - Linux: the main thread's id is the process's
-        # At exit it is released on behalf of the main thread: it must not be this thread's.
-        thread._tstate_lock = allocate_lock()  # noqa: SLF001
-        thread._tstate_lock.acquire()  # noqa: SLF001
-        module._active[main] = thread  # noqa: SLF001
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+    # At exit this lock is released on behalf of the main thread, and the other one would be waited for: it is
+    # freed with the thread that imported the module, ours, which never ends.
+    lock = allocate_lock()
+    lock.acquire()
+    with module._shutdown_locks_lock:  # noqa: SLF001
+        module._shutdown_locks.discard(known._tstate_lock)  # noqa: SLF001
+        module._shutdown_locks.add(lock)  # noqa: SLF001
+    with module._active_limbo_lock:  # noqa: SLF001
+        module._active.pop(known._ident, None)  # noqa: SLF001
+        known._ident = main  # noqa: SLF001
+        known._native_id = os.getpid()  # noqa: SLF001 - Linux: the main thread's id is the process's
+        known._tstate_lock = lock  # noqa: SLF001
+        module._active[main] = known  # noqa: SLF001

@@ -12,11 +12,12 @@ from limpet.agent import Connection
 from . import output
 from .channel import Channel
 from .complete import complete, signature
-from .evaluate import Evaluations, forget_thread, name_thread
+from .evaluate import Evaluations
 from .inspection import stacks
 from .loops import running_loops
 from .natives import load_threading, start_new_thread
 from .source import check
+from .threads import forget_thread, name_thread
 
 _Answer = dict[str, Any]
 

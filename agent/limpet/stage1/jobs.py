@@ -1,0 +1,71 @@
+"""Sessions and jobs: what a console keeps in this process, and one evaluation in it."""
+
+import builtins
+from collections.abc import Callable
+from typing import Any, Final
+
+from .inspection import NAMES
+from .interrupt import Guard
+from .natives import allocate_lock, monotonic
+from .output import Sink
+
+KEPT: Final = 20
+"""Values in `Out`; they keep the application's objects alive."""
+
+
+class Session:
+    """A console's names and values in this process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.number = 0
+        self.flags = 0
+        self.out: dict[int, Any] = {}
+        self.namespace: dict[str, Any] = {
+            "__name__": "__console__",
+            "__builtins__": builtins,
+            "Out": self.out,
+            "_": None,
+            **NAMES,
+        }
+
+    def keep(self, value: Any) -> None:
+        """Makes `value` `_` and `Out[n]`."""
+        if value is None:
+            return
+        self.namespace["_"] = value
+        self.out[self.number] = value
+        while len(self.out) > KEPT:
+            del self.out[next(iter(self.out))]
+
+
+class Job:
+    """One evaluation.
+
+    Attributes:
+        work: gives the value; called behind the guard, in the job's own thread.
+        deadline: monotonic time; None for none.
+        stopping: why it is being interrupted; empty as long as it is not.
+    """
+
+    def __init__(self, request: int, session: Session, timeout: float | None) -> None:
+        self.request = request
+        self.session = session
+        self.number = session.number
+        self.name = ""
+        self.work: Callable[[Job], Any] | None = None
+        self.began = monotonic()
+        self.timeout = timeout
+        self.deadline = None if timeout is None else self.began + timeout
+        self.guard = Guard()
+        self.loop: Any = None
+        self.loop_thread = 0
+        self.loop_guard: Guard | None = None
+        self.task: Any = None
+        self.arrived = allocate_lock()
+        """Held while the loop works for this job."""
+        self.stopping = ""
+        self.give_up = 0.0
+        self.again = 0.0
+        self.answered = False
+        self.sink: Sink | None = None

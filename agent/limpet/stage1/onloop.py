@@ -1,0 +1,90 @@
+"""Code that awaits: a task on the application's own running loop, which nothing of it may escape into."""
+
+import contextvars
+from collections.abc import Coroutine
+from typing import Any
+
+from .interrupt import Guard, Guarded, Interrupted
+from .jobs import Job
+from .loops import running_loops
+
+
+def on_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs `coroutine` as a task on the application's running loop; without one, on its own."""
+    loops = running_loops()
+    if not loops:
+        return _on_fresh_loop(job, coroutine)
+    result: list[Any] = []
+    job.arrived.acquire()
+    job.loop, job.loop_thread = next(iter(loops.items()))
+    context = contextvars.copy_context()
+    wrapped = _guarded(job, coroutine, result)
+
+    def begin() -> None:
+        if job.stopping:
+            result[:] = [None, Interrupted()]
+            wrapped.close()
+            job.arrived.release()
+            return
+        try:
+            task = job.task = job.loop.create_task(wrapped)
+            task.add_done_callback(ended)
+            task.set_name(f"limpet evaluation {job.request}")
+        except Exception as failure:  # noqa: BLE001 - a task factory of the application's may raise anything
+            result[:] = [None, failure]
+            job.arrived.release()
+
+    def ended(task: Any) -> None:
+        if not result:  # cancelled before its first step
+            result[:] = [None, Interrupted() if task.cancelled() else task.exception()]
+        job.arrived.release()
+
+    try:
+        job.loop.call_soon_threadsafe(begin, context=context)
+    except RuntimeError:
+        wrapped.close()
+        coroutine.close()
+        raise
+    job.arrived.acquire()
+    value, error = result
+    if error is not None:
+        raise error
+    return value
+
+
+def _on_fresh_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio
+
+    result: list[Any] = []
+    with asyncio.Runner() as runner:
+        job.loop = runner.get_loop()
+
+        async def main() -> None:
+            job.task = asyncio.current_task()
+            await _guarded(job, coroutine, result)
+
+        try:
+            runner.run(main())
+        finally:
+            job.loop = job.task = None
+    value, error = result
+    if error is not None:
+        raise error
+    return value
+
+
+async def _guarded(job: Job, coroutine: Coroutine[Any, Any, Any], result: list[Any]) -> None:
+    """Runs behind a guard and puts (value, error) into `result`: nothing may escape into the loop.
+
+    asyncio would pass SystemExit and KeyboardInterrupt on to whoever runs the loop: the application.
+    """
+    guard = job.loop_guard = Guard()
+    try:
+        result[:] = [await Guarded(coroutine, guard), None]
+    except GeneratorExit:
+        coroutine.close()
+        raise
+    except BaseException as error:  # noqa: BLE001 - see above
+        result[:] = [None, error]
+    finally:
+        job.loop_guard = None
