@@ -1,26 +1,45 @@
 """A fresh process of the application, with nothing started: for eval and check."""
 
-from typing import NamedTuple
+import os
+import sys
+from typing import Final
+
+from limpet_supervisor.config.load import load
+from limpet_supervisor.daemon.ground import agent_package
+from limpet_supervisor.model.spec import NodeSpec
+from limpet_supervisor.runtime import boot_config, preflight, spawn
+
+_RUN: Final = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import limpet; del sys.path[0]; "
+    "from limpet.fresh import main; sys.exit(main(sys.argv[2:]))"
+)
+"""Makes the package `limpet` importable, and nothing else that lies beside it."""
 
 
-class FreshProcess(NamedTuple):
-    """How to start one."""
-
-    python: str
-    """The application's interpreter."""
-    directory: str
-    environ: dict[str, str]
-
-
-def prepare(file: str, release: str | None) -> FreshProcess:
-    """The application's interpreter with its runtime configuration evaluated and `limpet` importable.
+def become_evaluator(file: str, release: str | None, words: list[str]) -> int:
+    """Becomes the application's interpreter, with its runtime configuration loaded, evaluating words[0].
 
     Raises:
         ConfigError: the configuration, or its evaluation, failed.
     """
-    from limpet_supervisor.config.load import load
-
     spec = load(file, release=release)
-    import os
+    root = os.path.dirname(agent_package())
+    values = boot_config.evaluate(spec, root, os.environ)
+    environ = spawn.inherited(os.environ, spec.python, spec.name)
+    boot_config.hand_over(values, environ)
+    os.chdir(spec.directory)
+    sys.stdout.flush()
+    command = [spec.python, "-c", _RUN, root, "eval", *words]
+    os.execve(spec.python, command, environ)
 
-    return FreshProcess(spec.python, spec.directory, dict(os.environ))
+
+def check(file: str, release: str | None) -> tuple[NodeSpec, dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """The node, the names of what its runtime configuration sets, and what this machine lacks for it.
+
+    Raises:
+        ConfigError: the configuration, or its evaluation, failed.
+    """
+    spec = load(file, release=release)
+    root = os.path.dirname(agent_package())
+    values = boot_config.evaluate(spec, root, os.environ)
+    return spec, values.names(), preflight.problems(spec, root, os.environ, values)

@@ -240,7 +240,7 @@ class Progress:
 
     def __call__(self, text: str) -> None:
         """Says what is waited for from now on; nothing, if empty: then the line is free for output."""
-        self._text = text
+        self._text = "; ".join(text.splitlines())
         if not text:
             with self._lock:
                 self._clear()

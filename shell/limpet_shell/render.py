@@ -175,20 +175,21 @@ def _death_lines(death: Death, paint: Paint) -> list[str]:
 
 _EVENT_STYLES: Final = {
     "ready": "green",
-    "started": "green",
+    "node_ready": "bold green",
     "exited": "red",
+    "fault": "red",
+    "start_failed": "red",
     "killed": "red",
     "escalated": "bold red",
-    "failed": "bold red",
     "restarting": "yellow",
+    "evaluated": "cyan",
 }
 
 
 def event_line(event: Event, paint: Paint) -> str:
-    """Time, kind, process and text of an event."""
-    process = f"  {paint(printable(event.process), 'bold')}" if event.process else ""
-    kind = paint(f"{event.kind:<10}", _EVENT_STYLES.get(event.kind, ""))
-    return f"{clock(event.at)}  {kind}{process}  {printable(event.text)}".rstrip()
+    """Time, kind and text of an event; the text names the process."""
+    kind = paint(f"{event.kind:<12}", _EVENT_STYLES.get(event.kind, ""))
+    return f"{clock(event.at)}  {kind}  {printable(event.text or event.process)}".rstrip()
 
 
 def log_lines(item: LogItem, paint: Paint, *, prefix: bool, terminal: bool) -> list[str]:

@@ -15,7 +15,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Starts it."""
-    from limpet_supervisor.daemon.start import detached
+    from limpet_supervisor.daemon.background import detached
 
     timeout = float("inf") if arguments.timeout is None else arguments.timeout
     with output.Progress() as progress:

@@ -4,8 +4,6 @@ Nothing is started. ARGs are in sys.argv. It prints what EXPR prints; exit code 
 Modules of the release need no import: eval 'bookshop.release.migrate()'.
 """
 
-import os
-import sys
 from argparse import REMAINDER, ArgumentParser, Namespace
 
 from limpet_shell import output, target
@@ -26,9 +24,4 @@ def run(arguments: Namespace) -> int:
         return 1
     from limpet_shell import fresh
 
-    process = fresh.prepare(target.file_of(arguments), arguments.release)
-    sys.stdout.flush()
-    os.chdir(process.directory)
-    command = [process.python, "-m", "limpet.fresh", "eval", *words]
-    os.execve(process.python, command, process.environ)  # noqa: S606 - becoming it is the point
-    raise AssertionError("execve returned")
+    return fresh.become_evaluator(target.file_of(arguments), arguments.release, words)

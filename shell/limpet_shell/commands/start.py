@@ -4,21 +4,27 @@ TERM and INT stop it in order. Exit code: 0 after a stop, else the reason's.
 """
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 
 from limpet_shell import output, target
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """None of its own."""
+    """One for start_iex."""
+    parser.add_argument("--for-console", action="store_true", help=SUPPRESS)
 
 
 def run(arguments: Namespace) -> int:
     """Becomes the node: this very process is its supervisor."""
+    from limpet_supervisor.config.load import load
     from limpet_supervisor.daemon.start import foreground
 
-    from limpet_supervisor.config import load
+    if arguments.for_console:
+        import signal
 
-    spec = load.load(target.file_of(arguments), release=arguments.release)
+        from limpet_supervisor.runtime import prctl
+
+        prctl.die_with_parent(signal.SIGTERM)
+    spec = load(target.file_of(arguments), release=arguments.release)
     sys.stdout.flush()
     return foreground(spec, color=output.painter() is output.paint)

@@ -1,1 +1,13 @@
-"""The remote shell."""
+"""The remote shell: Python goes to a live process, commands that begin with `:` to the node.
+
+model        what the console knows, and what an input is: no terminal, no node
+history      inputs on disk, a file a release
+link         the connection: attach, evaluate, complete, and attach again after a restart
+session      one input after the other: evaluates it, runs its command, shows the answers
+screen       where answers go: above the prompt, or below the input
+highlight    Python and tracebacks in colour (Pygments, loaded when first needed)
+prompt       the line editor (prompt_toolkit): completion, signature, keys
+terminal     the console on a terminal
+batch        the console in a pipe
+foreground   the console in front of a node of its own (start_iex)
+"""

@@ -1,0 +1,120 @@
+"""The console's connection to its node: attach, evaluate, complete, and attach again after a restart."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, Final
+
+from limpet_supervisor.client import messages
+from limpet_supervisor.client.aio import AsyncClient
+from limpet_supervisor.errors import LimpetError, NodeUnreachable
+
+from .model import Model, Place
+
+_SOON: Final = 1.0
+"""Seconds that the prompt waits for a completion or a check, before it does without."""
+
+Answers = AbstractAsyncContextManager[tuple[int, AsyncIterator[messages.AnyItem | messages.AnyReply]],]
+
+
+class Link:
+    """One console session at a node.
+
+    Attributes:
+        name: the session's name: namespaces in the processes are kept under it.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.name = secrets.token_hex(6)
+        self._model = model
+        self._client: AsyncClient | None = None
+
+    @property
+    def client(self) -> AsyncClient:
+        """The connection.
+
+        Raises:
+            NodeUnreachable: there is none.
+        """
+        if self._client is None or self._client.closed.is_set():
+            raise NodeUnreachable(f"{self._model.node} is not connected")
+        return self._client
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is no connection."""
+        return self._client is None or self._client.closed.is_set()
+
+    async def connect(self) -> AsyncClient:
+        """The connection, made anew if it has ended.
+
+        Raises:
+            NodeUnreachable: the node does not run.
+        """
+        if self._client is not None and self._client.closed.is_set():
+            await self._client.close()
+            self._client = None
+        if self._client is None:
+            self._client = await AsyncClient.of_node(self._model.node)
+        return self._client
+
+    async def close(self) -> None:
+        """Leaves: the session's variables go, the node and its processes stay."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        if not client.closed.is_set():
+            with suppress(LimpetError):  # the node drops the sessions of a client that has left
+                await client.request(messages.Detach(session=self.name), _SOON)
+        await client.close()
+
+    async def attach(self, process: str) -> bool:
+        """Opens or moves the session; whether it is in another process than before.
+
+        Raises:
+            LimpetError: there is no such process, or it has no agent, or no node.
+        """
+        client = await self.connect()
+        reply: messages.AttachReply = await client.request(
+            messages.Attach(session=self.name, process=process), 10.0
+        )
+        return self._model.moved(Place(reply.process, reply.pid, reply.python, reply.loops))
+
+    def evaluate(self, source: str, timeout: float | None = 30.0) -> Answers:
+        """The answers to an evaluation in the session."""
+        request = messages.Evaluate(
+            source=source, process=self._model.process, session=self.name, timeout=timeout
+        )
+        return self.client.streaming(request)
+
+    async def complete(self, source: str) -> messages.CompleteReply | None:
+        """Completions at the end of `source`; None if nobody can say in time."""
+        request = messages.Complete(session=self.name, process=self._model.process, source=source)
+        reply: messages.CompleteReply | None = await self._soon(request)
+        return reply
+
+    async def signature(self, source: str) -> messages.SignatureReply | None:
+        """The call that the end of `source` stands in; None likewise."""
+        request = messages.Signature(session=self.name, process=self._model.process, source=source)
+        reply: messages.SignatureReply | None = await self._soon(request)
+        return reply
+
+    async def check(self, source: str) -> messages.CheckReply | None:
+        """Whether `source` is complete by the process's own grammar; None likewise."""
+        request = messages.Check(session=self.name, process=self._model.process, source=source)
+        reply: messages.CheckReply | None = await self._soon(request)
+        return reply
+
+    async def names(self) -> list[str]:
+        """Names of processes and instances, for completion."""
+        reply: messages.StatusReply | None = await self._soon(messages.Status())
+        if reply is None:
+            return []
+        instances = [process.name for process in reply.processes]
+        return [*dict.fromkeys(name.rpartition(".")[0] for name in instances), *instances]
+
+    async def _soon(self, request: messages.Request) -> Any:
+        try:
+            return await self.client.request(request, _SOON)
+        except LimpetError:
+            return None

@@ -1,0 +1,113 @@
+"""What the console knows, and what an input is: no terminal, no node."""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+HELPERS: Final = (
+    ("h(x)", "documentation of x"),
+    ("i(x)", "what x is"),
+    ("src(x)", "its source"),
+    ("tasks()", "asyncio tasks, with what each waits for"),
+    ("threads()", "threads"),
+    ("stacks()", "the stack of every thread"),
+    ("mem()", "memory"),
+    ("_, Out[n]", "the last value, the value of input n"),
+)
+"""What every session's namespace has, as :help lists it."""
+
+_LEAVE: Final = frozenset({"exit", "exit()", "quit", "quit()"})
+
+
+class Kind(Enum):
+    """What an input is."""
+
+    NOTHING = "nothing"
+    CODE = "code"
+    """Python, for the process."""
+    COMMAND = "command"
+    """For the node, without its colon."""
+    LEAVE = "leave"
+
+
+class Input(NamedTuple):
+    """One input."""
+
+    kind: Kind
+    text: str
+
+
+def parse(text: str) -> Input:
+    """What the user has typed."""
+    stripped = text.strip()
+    if not stripped:
+        return Input(Kind.NOTHING, "")
+    if stripped in _LEAVE:
+        return Input(Kind.LEAVE, "")
+    if stripped.startswith(":"):
+        return Input(Kind.COMMAND, stripped[1:].strip())
+    return Input(Kind.CODE, text.rstrip())
+
+
+class Place(NamedTuple):
+    """The process that a session is attached to."""
+
+    process: str
+    pid: int
+    python: str
+    loops: int
+
+
+class Model:
+    """The console's state.
+
+    Attributes:
+        place: where inputs are evaluated; None before the first attach.
+        stale: that process has ended since; attach again before the next input.
+    """
+
+    def __init__(self, node: str, host: str) -> None:
+        self.node = node
+        self.host = host
+        self.place: Place | None = None
+        self.stale = False
+        self._numbers: dict[tuple[str, int], int] = {}
+
+    @property
+    def process(self) -> str:
+        """The process's name, or empty."""
+        return self.place.process if self.place else ""
+
+    @property
+    def number(self) -> int:
+        """N of `Out[n]` of the next input: each process counts its own."""
+        return self._numbers.get(self._key(), 0) + 1
+
+    def evaluated(self, number: int) -> None:
+        """The session's last input had this number."""
+        self._numbers[self._key()] = number
+
+    def moved(self, place: Place) -> bool:
+        """The session is attached there now; whether that is another process than before."""
+        new = self.place is None or (place.process, place.pid) != (self.place.process, self.place.pid)
+        self.place = place
+        self.stale = False
+        return new
+
+    def prompt(self) -> str:
+        """`bookshop@host web.1 [1]> `."""
+        where = f" {self.place.process}" if self.place else ""
+        return f"{self.node}@{self.host}{where} [{self.number}]> "
+
+    def _key(self) -> tuple[str, int]:
+        return (self.place.process, self.place.pid) if self.place else ("", 0)
+
+
+def continuation(prompt: str) -> str:
+    """The prompt of a statement's further lines, as wide as the first."""
+    return "... ".rjust(len(prompt))
+
+
+def restores(text: str) -> str:
+    """`text` as Check wants it: a last line of nothing but spaces ends the block that it stands in."""
+    head, newline, last = text.rpartition("\n")
+    return f"{head}\n" if newline and not last.strip() else text

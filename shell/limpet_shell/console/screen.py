@@ -1,0 +1,108 @@
+"""Where answers go: below the input while one is worked on, above the prompt while it waits for the next."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from limpet_shell import output
+from limpet_shell.render import Paint
+
+from . import highlight
+
+_UNFINISHED: Final = re.compile(r"\x1b(\[[0-9;]*)?\Z")
+_ALLOWED: Final = re.compile(r"(\x1b\[[0-9;]*m|[\t\n\r\b])")
+
+
+class Filter:
+    """Lets colours and the movement of plain printing pass, and escapes all other control.
+
+    A colour that is cut in two by the stream is held back until the rest of it comes.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def __call__(self, text: str) -> str:
+        """What may be written of `text` now."""
+        text = self._held + text
+        self._held = ""
+        if found := _UNFINISHED.search(text):
+            self._held = text[found.start() :]
+            text = text[: found.start()]
+        if text.isprintable():
+            return text
+        parts = _ALLOWED.split(text)
+        return "".join(part if k % 2 else output.printable(part) for k, part in enumerate(parts))
+
+
+class Screen:
+    """Prints for the console.
+
+    Args:
+        paint: colours, or not.
+        above: runs a function with the prompt out of the way, if one waits.
+    """
+
+    def __init__(self, paint: Paint, above: Callable[[Callable[[], None]], None] | None = None) -> None:
+        self.paint = paint
+        self.colored = paint is output.paint
+        self._above = above
+        self._filters = {"stdout": Filter(), "stderr": Filter()}
+        self._at_start = True
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Prints lines."""
+        for line in lines:
+            output.write(line)
+        output.flush()
+
+    def notice(self, text: str, style: str = "dim") -> None:
+        """Says something that nobody asked for: above the prompt, if it waits."""
+        line = self.paint(output.printable_line(text), style)
+        if self._above is None:
+            output.write(line)
+            output.flush()
+        else:
+            self._above(lambda: output.write(line))
+
+    def raw(self, lines: Iterable[str]) -> None:
+        """Prints lines that are ready to be shown, above the prompt, if it waits."""
+        text = "\n".join(lines)
+        if self._above is None:
+            output.write(text)
+        else:
+            self._above(lambda: output.write(text))
+
+    def error(self, text: str) -> None:
+        """Prints an error of ours."""
+        output.write(self.paint(output.printable_line(text), "red"))
+        output.flush()
+
+    def evaluated(self, stream: str, text: str) -> None:
+        """Prints what an evaluation prints, as it comes."""
+        shown = self._filters.setdefault(stream, Filter())(text)
+        if not shown:
+            return
+        self._at_start = shown.endswith("\n")
+        output.write(self.paint(shown, "yellow") if stream == "stderr" and shown.strip() else shown, end="")
+        output.flush()
+
+    def finish_line(self) -> None:
+        """Ends a line that an evaluation has left open."""
+        if not self._at_start:
+            output.write("")
+            self._at_start = True
+
+    def value(self, text: str) -> None:
+        """Prints a value's repr."""
+        self.finish_line()
+        shown = Filter()(text)
+        output.write(highlight.python(shown) if self.colored else shown)
+        output.flush()
+
+    def traceback(self, text: str) -> None:
+        """Prints a traceback."""
+        self.finish_line()
+        shown = Filter()(text.rstrip("\n"))
+        output.write(highlight.traceback(shown) if self.colored else shown)
+        output.flush()

@@ -1,0 +1,242 @@
+"""One input after the other: evaluates it or runs its command, and shows the answers."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from limpet_shell import control, output
+from limpet_shell.render import Paint
+from limpet_supervisor.client import messages
+from limpet_supervisor.errors import LimpetError, UsageError
+
+from . import everywhere
+from .link import Link
+from .model import HELPERS, Input, Kind, Model
+from .screen import Screen
+
+_INTERRUPT_WAIT: Final = 5.0
+"""Seconds that an interrupted evaluation has to answer, before the prompt comes back without it."""
+
+Answers = AsyncIterator[messages.AnyItem | messages.AnyReply]
+
+
+class Session:
+    """Works on inputs; one at a time.
+
+    Attributes:
+        failed: whether the last input failed.
+        startup_files: evaluated in a process when the session comes there, if they exist.
+    """
+
+    def __init__(self, model: Model, link: Link, screen: Screen) -> None:
+        self.model = model
+        self.link = link
+        self.screen = screen
+        self.failed = False
+        self.startup_files: tuple[str, ...] = ()
+        self._interrupted: asyncio.Event | None = None
+
+    def interrupt(self) -> bool:
+        """Ctrl-C: interrupts what is worked on; False if that is nothing."""
+        if self._interrupted is None:
+            return False
+        self._interrupted.set()
+        return True
+
+    async def run(self, what: Input) -> bool:
+        """Works on an input; False if it is to leave. Errors are shown, never raised."""
+        self.failed = False
+        self._interrupted = asyncio.Event()
+        try:
+            match what.kind:
+                case Kind.LEAVE:
+                    return False
+                case Kind.CODE:
+                    if self.model.place is None or self.model.stale or self.link.lost:
+                        await self.attach(self.model.process)
+                    await self._evaluate(what.text)
+                case Kind.COMMAND:
+                    return await self._command(what.text)
+                case Kind.NOTHING:
+                    pass
+        except LimpetError as error:
+            self.failed = True
+            self.screen.finish_line()
+            self.screen.error(str(error))
+        finally:
+            self.screen.finish_line()
+            self._interrupted = None
+        return True
+
+    async def first(self, process: str) -> None:
+        """The first attach.
+
+        Raises:
+            LimpetError: it cannot.
+        """
+        self._interrupted = asyncio.Event()
+        try:
+            await self.attach(process)
+        finally:
+            self.screen.finish_line()
+            self._interrupted = None
+
+    async def attach(self, process: str) -> None:
+        """Opens or moves the session, and says where it is now.
+
+        Raises:
+            LimpetError: it cannot.
+        """
+        if not await self.link.attach(process):
+            return
+        place = self.model.place
+        assert place is not None
+        loops = {0: "no running loop", 1: "1 running loop"}.get(place.loops, f"{place.loops} running loops")
+        self.screen.notice(f"{place.process}: pid {place.pid}, Python {place.python}, {loops}")
+        for path in self.startup_files:
+            await self._startup(path)
+
+    async def _startup(self, path: str) -> None:
+        try:
+            source = _read_file(path)
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            self.screen.error(f"{path} cannot be read: {error}")
+            return
+        await self._evaluate(source)
+        if self.failed:
+            self.screen.error(f"{path} failed")
+
+    async def _evaluate(self, source: str) -> None:
+        async with self.link.evaluate(source) as (request_id, answers):
+            reading = asyncio.ensure_future(self._read(answers))
+            try:
+                if not await self._finished(reading):
+                    self.link.client.cancel(request_id)
+                    await asyncio.wait([reading], timeout=_INTERRUPT_WAIT)
+                reply = reading.result() if reading.done() else None
+            finally:
+                reading.cancel()
+        if reply is None:
+            self.failed = True
+            self.screen.finish_line()
+            self.screen.error("No answer to the interrupt: it may still run there")
+            return
+        if reply.number:
+            self.model.evaluated(reply.number)
+        if not reply.ok:
+            self.failed = True
+            self.screen.traceback(reply.error or "failed")
+        elif reply.value is not None:
+            self.screen.value(reply.value)
+        if reply.abandoned:
+            self.screen.error(f"It could not be interrupted, and goes on there: {reply.abandoned}")
+
+    async def _read(self, answers: Answers) -> messages.EvaluateReply:
+        """Shows the output of an evaluation until its reply."""
+        async for answer in answers:
+            match answer:
+                case messages.OutputItem(stream=stream, text=text):
+                    self.screen.evaluated(stream, text)
+                case messages.EvaluateReply():
+                    return answer
+                case _:
+                    pass
+        raise AssertionError("a stream ends with a reply or an error")
+
+    async def _finished(self, task: "asyncio.Future[Any]") -> bool:
+        """Waits for the task; False if Ctrl-C comes first."""
+        assert self._interrupted is not None
+        waiting = asyncio.ensure_future(self._interrupted.wait())
+        try:
+            await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+            return task.done()
+        finally:
+            waiting.cancel()
+
+    # -- commands --
+
+    async def _command(self, text: str) -> bool:
+        name, _, rest = text.partition(" ")
+        if name == "all":  # its argument is Python, which the shell's quoting rules would spoil
+            await self._everywhere(rest.strip())
+            return True
+        command, words = control.parse(control.split(text))
+        match command.name:
+            case "quit":
+                return False
+            case "help":
+                self.screen.lines(help_lines(self.screen.paint))
+            case "all":
+                await self._everywhere(rest.strip())
+            case "use":
+                await self._use(words)
+            case _:
+                assert command.build is not None
+                for request in command.build(words):
+                    await self._request(request)
+        return True
+
+    async def _request(self, request: messages.Request) -> None:
+        client = await self.link.connect()
+        with output.Progress() as progress:
+            async with client.streaming(request) as (_, answers):
+                reading = asyncio.ensure_future(self._show(request, answers, progress))
+                try:
+                    if await self._finished(reading):
+                        reading.result()
+                finally:
+                    reading.cancel()
+
+    async def _show(self, request: messages.Request, answers: Answers, progress: output.Progress) -> None:
+        async for answer in answers:
+            if isinstance(answer, messages.ProgressItem):
+                progress(answer.text)
+                continue
+            progress("")
+            self.screen.lines(control.show(answer, request, self.screen.paint))
+
+    async def _use(self, words: list[str]) -> None:
+        if len(words) != 1:
+            names = ", ".join(await self.link.names())
+            raise UsageError("Which process?", f"there are {names}" if names else "", "say: :use NAME")
+        await self.attach(words[0])
+
+    async def _everywhere(self, source: str) -> None:
+        if not source:
+            raise UsageError("What in every process?", todo="say: :all EXPR")
+        client = await self.link.connect()
+        evaluating = asyncio.ensure_future(everywhere.evaluate(client, source, self.screen))
+        try:
+            if await self._finished(evaluating):
+                self.failed = not evaluating.result()
+        finally:
+            evaluating.cancel()
+
+
+def help_lines(paint: Paint) -> list[str]:
+    """What `:help` says."""
+    wide = max(len(form) for form, _ in HELPERS)
+    return [
+        "Python is evaluated in the process that the prompt names; await works. Commands for the node:",
+        *control.help_lines(":", paint),
+        "",
+        "In Python there are:",
+        *(f"  {paint(form.ljust(wide), 'cyan')}  {text}" for form, text in HELPERS),
+        "",
+        "Tab completes; Enter runs what is complete, Alt-Enter begins a line; Ctrl-R searches the history;",
+        "Ctrl-C interrupts an evaluation or clears the line; Ctrl-D leaves, and everything goes on.",
+    ]
+
+
+def _read_file(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def startup_files(project: str) -> tuple[str, ...]:
+    """The client's `.limpet.py` files: in its home, and in the project."""
+    home = os.path.expanduser("~")
+    return tuple(dict.fromkeys(os.path.join(place, ".limpet.py") for place in (home, project) if place))
