@@ -1,0 +1,224 @@
+"""The pump: one thread that moves what processes write from their FIFOs to files, foreground and listeners.
+
+It is a thread because reading and writing free the interpreter's lock: control goes on at its own pace. It
+sleeps in epoll; when nothing is written it never wakes up. A FIFO is held open for writing too, by us and
+by the process, so there is no end of file and no SIGPIPE, whoever dies.
+"""
+
+import fcntl
+import heapq
+import itertools
+import os
+import select
+import struct
+import termios
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from limpet_supervisor.runtime.foreground import Foreground
+from limpet_supervisor.runtime.source import RETRY_SECONDS, Source
+
+BUFFER: Final = 128 * 1024
+"""Bytes read at once: what fits the processor's cache, and a bound for the Python that works on it."""
+_FULL_PIPE: Final = 65536
+_LARGE_PIPE: Final = 1024 * 1024
+_LARGE_PIPES: Final = 32
+"""At most so many pipes are enlarged: an unprivileged user's pipes share 64 MiB (pipe(7))."""
+_LONGEST_RETRY: Final = 2.0
+_PACE: Final = 0.0005
+_SMALL_TURN: Final = 16 * 1024
+
+
+class Pump:
+    """The thread and what it waits for."""
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        """Begins at once; `failed` is called in our thread if that ends by a fault of ours."""
+        self.foreground: Foreground | None = None
+        self._failed = failed
+        self._epoll = select.epoll()
+        self._sources: dict[int, Source] = {}
+        self._commands: deque[Callable[[], None]] = deque()
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll.register(self._wake_fd, select.EPOLLIN)
+        self._retries: list[tuple[float, int, Source]] = []
+        self._sequence = itertools.count()
+        self._buffer = bytearray(BUFFER)
+        self._view = memoryview(self._buffer)
+        self._large_pipes = 0
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        self._thread.start()
+
+    # -- called by other threads --
+
+    def add(self, source: Source) -> None:
+        """Moves what `source` has and will have; epoll_ctl(2) works while another thread waits."""
+        self._sources[source.fd] = source
+        self._epoll.register(source.fd, select.EPOLLIN)
+
+    def command(self, command: Callable[[], None]) -> None:
+        """Runs `command` in the pump's thread, before it moves anything of sources added later."""
+        self._commands.append(command)
+        self.wake()
+
+    def wake(self) -> None:
+        """Makes the pump look at its commands and at the foreground."""
+        os.eventfd_write(self._wake_fd, 1)
+
+    def stop(self) -> None:
+        """Runs the commands given so far, then ends the thread and frees what it held."""
+        if self._thread.is_alive():
+            self.command(self._stop)
+            self._thread.join()
+        for source in self._sources.values():
+            os.close(source.fd)
+        self._epoll.close()
+        os.close(self._wake_fd)
+
+    # -- the thread --
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def _run(self) -> None:
+        try:
+            while self._running:
+                self._turn()
+        except BaseException as error:  # noqa: BLE001 - a bug here would leave every writer waiting in silence
+            self._failed(error)
+
+    def _turn(self) -> None:
+        if self.foreground is not None and (wait := self.foreground.full()):
+            ready = self._wait_for_room(wait)
+        elif self._retries:
+            ready = self._epoll.poll(max(0.0, self._retries[0][0] - time.monotonic()), 64)
+        else:
+            ready = self._epoll.poll(-1, 64)
+        wake_fd = self._wake_fd
+        for fd, _events in ready:
+            if fd == wake_fd:
+                # Race: the counter is cleared before the commands are taken: none is left without a wake-up.
+                os.eventfd_read(fd)
+                while self._commands:
+                    self._commands.popleft()()
+        moved = 0
+        sources = self._sources
+        for fd, _events in ready:
+            if fd != wake_fd and (source := sources.get(fd)) is not None:
+                moved += self._pull(source)
+        if self._retries:
+            self._retry()
+        if 0 < moved < _SMALL_TURN:
+            # a writer of single lines is faster, and we cost less, when it is not met after each of them
+            time.sleep(_PACE)
+
+    def _wait_for_room(self, seconds: float) -> list[tuple[int, int]]:
+        """Leaves the FIFOs alone until the foreground has room; commands are still met at once."""
+        waiting = select.poll()
+        waiting.register(self._wake_fd, select.POLLIN)
+        return waiting.poll(seconds * 1000)
+
+    def _pull(self, source: Source) -> int:
+        """Reads once from a source, and returns how much."""
+        try:
+            count = os.readv(source.fd, [self._view])
+        except BlockingIOError:
+            return 0
+        if count >= _FULL_PIPE and not source.large:
+            self._enlarge(source)
+        source.take(self._buffer, count, self.foreground)
+        if source.pending:
+            self._hold(source)
+        return count
+
+    def _enlarge(self, source: Source) -> None:
+        """A pipe that was found full gets more room, as far as pipe(7) has it."""
+        if self._large_pipes < _LARGE_PIPES:
+            source.large = True
+            self._large_pipes += 1
+            with suppress(OSError):
+                fcntl.fcntl(source.fd, fcntl.F_SETPIPE_SZ, _LARGE_PIPE)
+
+    # -- files that cannot be written --
+
+    def _hold(self, source: Source) -> None:
+        """Leaves its bytes in the FIFO, where its writer waits, and tries again later."""
+        if not source.held:
+            source.held = True
+            self._epoll.unregister(source.fd)
+            source.retry_delay = RETRY_SECONDS
+            self._retry_later(source)
+
+    def _retry_later(self, source: Source) -> None:
+        when = time.monotonic() + source.retry_delay
+        source.retry_delay = min(source.retry_delay * 2, _LONGEST_RETRY)
+        heapq.heappush(self._retries, (when, next(self._sequence), source))
+
+    def _retry(self) -> None:
+        now = time.monotonic()
+        while self._retries and self._retries[0][0] <= now:
+            source = heapq.heappop(self._retries)[2]
+            if source.closed:
+                continue
+            if not source.retry():
+                self._retry_later(source)
+            elif source.closing:
+                source.held = False
+                self._epoll.register(source.fd, select.EPOLLIN)
+                self.close(source)
+            else:
+                source.held = False
+                self._epoll.register(source.fd, select.EPOLLIN)
+
+    # -- commands --
+
+    def _drain(self, source: Source) -> None:
+        """Moves what is in the FIFO now; stops where the file takes nothing."""
+        (left,) = struct.unpack("i", fcntl.ioctl(source.fd, termios.FIONREAD, b"\0\0\0\0"))
+        source.retry()
+        while left > 0 and not source.pending:
+            count = self._pull(source)
+            if not count:
+                break
+            left -= count
+
+    def settle(self, source: Source) -> tuple[str, ...]:
+        """Drains a dead process's FIFO, ends its last line, and returns its last lines."""
+        if source.closed:
+            return ()
+        self._drain(source)
+        source.end_line(self.foreground)
+        if source.pending:
+            self._hold(source)
+        return source.last_lines()
+
+    def close(self, source: Source, *, keep: bool = False, final: bool = False) -> None:
+        """Drains and forgets a source.
+
+        Args:
+            source: which.
+            keep: a successor goes on where we stop, perhaps inside a line.
+            final: now, even if its file takes nothing; else it stays until that does.
+        """
+        if source.closed:
+            return
+        self._drain(source)
+        if not keep:
+            source.end_line(self.foreground)
+        if source.pending and not final:
+            source.closing = True
+            self._hold(source)
+            return
+        source.closed = True
+        del self._sources[source.fd]
+        if not source.held:
+            self._epoll.unregister(source.fd)
+        os.close(source.fd)
+        self._large_pipes -= source.large
+        if source.file is not None and not source.file.users:
+            source.file.close()

@@ -1,0 +1,230 @@
+"""One process's output: what is done with each block of bytes that the pump reads from its FIFO."""
+
+import time
+from typing import Final, NamedTuple
+
+from limpet_supervisor.model.spec import Log
+from limpet_supervisor.runtime import listeners
+from limpet_supervisor.runtime.foreground import Foreground
+from limpet_supervisor.runtime.lines import FORMATS
+from limpet_supervisor.runtime.listeners import Listener
+from limpet_supervisor.runtime.logfile import LogFile, decode, tail
+
+LAST_LINES: Final = 200
+RETRY_SECONDS: Final = 0.05
+"""First wait before a file that took nothing is tried again."""
+_LAST_BYTES: Final = 64 * 1024
+_TAIL: Final = 32 * 1024
+
+
+class Counters(NamedTuple):
+    """What a process's output has come to."""
+
+    bytes: int
+    lines_dropped: int
+    """Lines that never reached the file (`on_full = "drop"`)."""
+    problem: str
+    """Why the file cannot be written now; empty: it can."""
+
+
+class Source:
+    """One process's FIFO, with its file and its listeners.
+
+    Invariant: everything but `listeners` is touched by the pump's thread alone, once the pump has it.
+    """
+
+    def __init__(self, name: str, fd: int, file: LogFile | None, log: Log, *, adopted: bool) -> None:
+        """Args are as they say.
+
+        Args:
+            name: the process.
+            fd: its FIFO.
+            file: None: its output is kept nowhere.
+            log: the options.
+            adopted: a process already holds the FIFO, so an unfinished line in the file is its own.
+        """
+        self.name = name
+        self.fd = fd
+        self.file = file
+        self.listeners: tuple[Listener, ...] = ()
+        """Replaced as a whole by the loop's thread."""
+        self.bytes = 0
+        self.lines_dropped = 0
+        self.pending = b""
+        """What the file could not take yet; the FIFO is not read while there is something here."""
+        self.retry_delay = RETRY_SECONDS
+        self.held = False
+        """Left alone by the pump until `pending` is written."""
+        self.large = False
+        self.closing = False
+        self.closed = False
+        self._form = log.format
+        self._encoder = FORMATS[log.format](name)
+        self._drop = log.on_full == "drop"
+        self._continues = adopted
+        self._carry = b""  # the beginning of a line whose end has not come
+        self._tail = b""  # the last output, where no file of its own has it
+        self._since = 0  # bytes for the file since the last `last_lines`
+        self._dropping = False
+        self._dropped_in_line = False
+        self._unsaid = 0  # lines dropped and not reported in the file yet
+        self._retry_at = 0.0
+
+    # -- a block comes --
+
+    def take(self, buffer: bytearray, end: int, foreground: Foreground | None) -> None:
+        """Takes what was read: the first `end` bytes of the buffer."""
+        self.bytes += end
+        file = self.file
+        wanted = foreground is not None or bool(self.listeners)
+        if file is not None and not wanted and not file.shared and self._form == "raw" and self._continues:
+            self._carry = b""
+            self._append(file, buffer, end)
+            return
+        data = bytes(memoryview(buffer)[:end])
+        if not wanted and (file is None or not file.shared):
+            self._carry = b""
+            whole = b""
+        elif whole := self._whole_lines(data):
+            self._publish(whole, foreground)
+        if file is None or file.shared:
+            self._tail = (self._tail + data)[-_TAIL:]
+        if file is not None:
+            self._encode(file, whole if file.shared else data)
+
+    def _whole_lines(self, data: bytes) -> bytes:
+        """Complete lines, with the ends of those begun before; the beginning of the next is kept."""
+        data = self._carry + data
+        cut = data.rfind(b"\n") + 1
+        self._carry = data[cut:]
+        if len(self._carry) >= listeners.LINE_BYTES:
+            self._carry = b""
+            return data + b"\n"
+        return data[:cut]
+
+    def _publish(self, block: bytes, foreground: Foreground | None) -> None:
+        """Gives complete lines to foreground and listeners."""
+        if foreground is not None:
+            foreground.put(self.name, block)
+        lines: list[str] | None = None
+        for listener in self.listeners:
+            if not listener.wants(self.name):
+                listener.miss(self.name, block.count(b"\n"))
+                continue
+            if lines is None:
+                lines = listeners.split(block)
+            listener.offer(self.name, lines)
+
+    # -- the file --
+
+    def _encode(self, file: LogFile, data: bytes) -> None:
+        if not data:
+            return
+        file.open()  # it shows whether it ends inside a line
+        goes_on = file.in_line and self._continues and not file.shared
+        block = self._encoder.encode(data, in_line=goes_on)
+        if file.in_line and not goes_on:
+            block = self._encoder.end_line + block
+        self._continues = True
+        self._append(file, block, len(block))
+
+    def _append(self, file: LogFile, block: bytes | bytearray, end: int) -> None:
+        if self._dropping:
+            rest = self._resume(file, bytes(memoryview(block)[:end]))
+            if rest is None:
+                return
+            block, end = rest, len(rest)
+        self._since += end
+        taken = file.write(block, end)
+        if taken == end:
+            return
+        left = bytes(memoryview(block)[taken:end])
+        if not self._drop:
+            self.pending = left
+            return
+        # Guarantee: no part stays of a line that did not fit: the file holds whole lines only.
+        file.take_back_line()
+        self._dropping = True
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        self._count_dropped(left)
+
+    def _count_dropped(self, data: bytes, *, ended: bool = False) -> None:
+        """Counts the lines that end in `data`, and with `ended` one that was begun."""
+        count = data.count(b"\n")
+        if data:
+            self._dropped_in_line = not data.endswith(b"\n")
+        if ended and self._dropped_in_line:
+            count += 1
+            self._dropped_in_line = False
+        self.lines_dropped += count
+        self._unsaid += count
+
+    def _resume(self, file: LogFile, block: bytes) -> bytes | None:
+        """While lines are dropped: what of `block` can be written now, after a line that says how many."""
+        if time.monotonic() < self._retry_at:
+            self._count_dropped(block)
+            return None
+        if self._dropped_in_line:  # the end of a line whose beginning is gone
+            cut = block.find(b"\n") + 1
+            self._count_dropped(block[:cut] or block)
+            if not cut:
+                return None
+            block = block[cut:]
+        why = file.failure.strerror if file.failure is not None else "the file was not writable"
+        lines = "1 line was" if self._unsaid == 1 else f"{self._unsaid} lines were"
+        notice = self._encoder.encode(f"limpet: {lines} dropped: {why}\n".encode(), in_line=False)
+        if file.write(notice, len(notice)) < len(notice):
+            file.take_back_line()
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            self._count_dropped(block)
+            return None
+        self._since += len(notice)
+        self._dropping = False
+        self._unsaid = 0
+        return block
+
+    def retry(self) -> bool:
+        """Tries again to write what is pending; True: nothing is left."""
+        if self.file is not None and self.pending:
+            taken = self.file.write(self.pending, len(self.pending))
+            self.pending = self.pending[taken:]
+        return not self.pending
+
+    # -- its writer ends --
+
+    def end_line(self, foreground: Foreground | None) -> None:
+        """The process is dead: a line that it left unfinished ends here, everywhere."""
+        file = self.file
+        if self._carry:
+            block, self._carry = self._carry + b"\n", b""
+            self._publish(block, foreground)
+            if file is not None and file.shared:
+                self._encode(file, block)
+        if file is None or self.pending:
+            return
+        if self._dropping:
+            self._count_dropped(b"", ended=True)
+            self._retry_at = 0.0
+            self._resume(file, b"")
+        elif file.in_line and self._continues and not file.shared:
+            end = self._encoder.end_line
+            self.pending = end[file.write(end, len(end)) :] if not self._drop else b""
+
+    def last_lines(self) -> tuple[str, ...]:
+        """What was written since the last call, at most 200 lines."""
+        if self.file is None or self.file.shared:
+            block, self._tail = self._tail, b""
+            return tuple(decode(block, LAST_LINES, "raw"))
+        size = min(self._since, _LAST_BYTES)
+        self._since = 0
+        if not size:
+            return ()
+        return tuple(decode(tail(self.file.path, size) + self.pending, LAST_LINES, self._form))
+
+    def counters(self) -> Counters:
+        """The counts so far; for any thread."""
+        failure = self.file.failure if self.file is not None else None
+        problem = (
+            f"{self.file.path}: {failure.strerror}" if self.file is not None and failure is not None else ""
+        )
+        return Counters(self.bytes, self.lines_dropped, problem)
