@@ -1,0 +1,83 @@
+"""A copy of examples/bookshop with a directory, a port and a database of its own."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ORIGINAL = ROOT / "examples/bookshop"
+
+requires_bookshop = pytest.mark.skipif(
+    not (ORIGINAL / ".venv/bin/uvicorn").exists(), reason="needs examples/bookshop/.venv (make install)"
+)
+
+
+class Bookshop:
+    """The copy, and commands in it."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.directory = directory
+        self.port = port
+        commands = directory.parent / "bin"
+        commands.mkdir()
+        limpet = commands / "limpet"
+        limpet.write_text(f'#!/bin/sh\nexec {sys.executable} -m limpet_shell "$@"\n')
+        limpet.chmod(0o755)
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("RELEASE_", "LIMPET_"))
+        }
+        self.environ = kept | {
+            "PATH": f"{commands}:{os.environ['PATH']}",
+            "PORT": str(port),
+            "RELEASE_TMP": str(directory.parent / "run"),
+            "XDG_STATE_HOME": str(directory.parent / "state"),
+            "HOME": str(directory.parent),
+            "TERM": "dumb",
+            "COLUMNS": "120",
+        }
+        for name in ("VIRTUAL_ENV", "XDG_RUNTIME_DIR", "NO_COLOR", "FORCE_COLOR"):
+            self.environ.pop(name, None)
+
+    def run(self, command: str, *, typed: str = "", timeout: float = 90) -> subprocess.CompletedProcess[str]:
+        """Runs a line of shell in its directory; standard error goes where standard output goes."""
+        return subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.directory,
+            env=self.environ,
+            input=typed,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+
+@contextmanager
+def bookshop() -> Iterator[Bookshop]:
+    """Makes the copy, and stops the node that may run in it in the end."""
+    with tempfile.TemporaryDirectory(prefix="shop-", dir="/tmp") as scratch:
+        directory = Path(scratch, "bookshop")
+        ignored = shutil.ignore_patterns(".venv", "var", "__pycache__", "systemd")
+        shutil.copytree(ORIGINAL, directory, ignore=ignored)
+        (directory / ".venv").symlink_to(ORIGINAL / ".venv")
+        shop = Bookshop(directory, _free_port())
+        try:
+            yield shop
+        finally:
+            shop.run("limpet pid >/dev/null 2>&1 && limpet stop")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
