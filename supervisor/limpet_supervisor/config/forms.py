@@ -14,6 +14,7 @@ from limpet_supervisor.model.spec import (
 )
 from limpet_supervisor.model.units import Size
 
+from .lines import shown
 from .names import Path
 from .read import Form, Reader, Refused, fields_of, nearest
 
@@ -47,7 +48,7 @@ def address(reader: Reader, value: Any, path: Path) -> str:
     text: str = reader.value(str, value, path)
     match = _ADDRESS.fullmatch(text)
     if not match or (match[1] and int(match[1]) > 65535):
-        hint = f" from {value!r}" if text != value else ""
+        hint = f" in {shown(value)}" if text != value else ""
         raise reader.expected(path, '"host:port", "[v6]:port" or "unix:/path"', text, hint)
     return text
 
@@ -57,7 +58,8 @@ def url(reader: Reader, value: Any, path: Path) -> str:
     text: str = reader.value(str, value, path)
     match = _URL.fullmatch(text)
     if not match or (match[1] and int(match[1]) > 65535):
-        raise reader.expected(path, '"http://host:port/path"', text)
+        # As it is written: what a reference stands for may be a password.
+        raise reader.expected(path, '"http://host:port/path"', value)
     return text
 
 

@@ -6,6 +6,7 @@ tomllib does not say on which line a key stands; a second, smaller reading of a 
 import contextlib
 import os
 import re
+import tomllib
 from collections.abc import Iterable
 from typing import Final
 
@@ -70,7 +71,7 @@ def key_lines(text: str) -> dict[Path, int]:
     """Line numbers, from 1, by path. `text` is valid TOML; of anything else, what could be read of it."""
     scan = _Scan(text)
     # Messages without a line number are better than none.
-    with contextlib.suppress(_Lost, RecursionError):
+    with contextlib.suppress(_Lost, RecursionError, tomllib.TOMLDecodeError):
         scan.document()
     return scan.lines
 
@@ -138,7 +139,10 @@ class _Scan:
         names = []
         while match := _KEY.match(self.text, self.at):
             self.at = match.end()
-            names.append(next(part for part in match.groups() if part is not None))
+            name = next(part for part in match.groups() if part is not None)
+            if match[1] is not None and "\\" in name:
+                name = next(iter(tomllib.loads(f'"{name}" = 0')))
+            names.append(name)
             if not self.text.startswith(".", self.at):
                 return names
             self.at += 1

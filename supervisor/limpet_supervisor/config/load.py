@@ -151,7 +151,7 @@ class _Loading:
             "env": environment(self.environ),
         }
         try:
-            given["version"] = names.version(file, chosen)
+            given["version"] = names.version(file, chosen, self.environ)
         except Problem as problem:
             reader.problem(problem.path, problem.text)
             given["version"] = names.DEVELOPMENT_VERSION

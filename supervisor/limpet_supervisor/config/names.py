@@ -6,6 +6,7 @@ Clients ask this at every start, so nothing is imported here but tomllib. Proble
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from limpet_supervisor.errors import ConfigError
@@ -120,8 +121,13 @@ def node_name(file: str, release: str | None = None) -> tuple[str, str]:
         raise wrong(file, problem) from None
 
 
-def version(file: str, chosen: Release) -> str:
+def version(file: str, chosen: Release, environ: Mapping[str, str] = os.environ) -> str:
     """The release's version: its own, an installed distribution's, the project's, or 0.0.0.
+
+    Args:
+        file: where it is configured.
+        chosen: the release.
+        environ: says which interpreter is the application's.
 
     Raises:
         Problem: it is not a version, or that distribution is not installed.
@@ -134,14 +140,14 @@ def version(file: str, chosen: Release) -> str:
     match written:
         case {"from_package": str(package), **rest} if not rest:
             written = project.get("version") if _same(package, project.get("name")) else None
-            if written is None and (written := _installed(package, file)) is None:
+            if written is None and (written := _installed(package, file, environ)) is None:
                 raise Problem((*path, "from_package"), f'"{package}" is not installed for the application')
         case None:
             path = ("project", "version")
             written = project.get("version")
             dynamic = project.get("dynamic")
             if written is None and isinstance(dynamic, list) and "version" in dynamic:
-                written = _installed(str(project.get("name")), file)
+                written = _installed(str(project.get("name")), file, environ)
             if written is None:
                 return DEVELOPMENT_VERSION
     if not isinstance(written, str) or not _VERSION.fullmatch(written):
@@ -198,10 +204,10 @@ def _stand_alone(document: dict[str, Any], release: str | None) -> Release:
     return Release(name, document, (), document)
 
 
-def _installed(package: str, file: str) -> str | None:
+def _installed(package: str, file: str, environ: Mapping[str, str]) -> str | None:
     from .python import installed_version
 
-    return installed_version(package, os.path.dirname(os.path.abspath(file)), os.environ)
+    return installed_version(package, os.path.dirname(os.path.abspath(file)), environ)
 
 
 def _shown(value: object) -> str:

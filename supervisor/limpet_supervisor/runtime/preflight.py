@@ -34,10 +34,9 @@ def problems(
     with fresh.memory_file(values.document) as config:
         for process in processes(spec.root):
             environment = {**around, **process.env}
-            absent = _absent(process, spec.directory, environment)
+            absent = _absent(process, process.cwd or spec.directory, environment)
             if not absent and process.entry:
                 environment[VARIABLE] = f"/proc/self/fd/{config}"
-                cwd = os.path.join(spec.directory, process.cwd)
                 with fresh.memory_file() as result:
                     how = fresh.run(
                         spec.python,
@@ -45,7 +44,7 @@ def problems(
                         process.entry,
                         str(result),
                         agent_root=agent_root,
-                        cwd=cwd,
+                        cwd=process.cwd or spec.directory,
                         environ=environment,
                         descriptors=(result, config),
                         timeout=timeout,
@@ -58,7 +57,6 @@ def problems(
 
 def _absent(process: ProcessSpec, directory: str, environ: Mapping[str, str]) -> str:
     """What of the process is not on this machine; empty if all is."""
-    directory = os.path.join(directory, process.cwd)
     if not os.path.isdir(directory):
         return f"cwd: there is no directory {directory}"
     try:
