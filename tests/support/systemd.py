@@ -5,6 +5,7 @@ All that is installed here is there too; what is written there is gone afterward
 """
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -108,7 +109,7 @@ def booted(scratch: Path | None = None) -> Iterator[Machine]:
             check=True,
         )
         try:
-            with _nspawn(root, place.name) as leader:
+            with _nspawn(root, f"limpet-{secrets.token_hex(4)}") as leader:
                 machine = Machine(root, leader)
                 machine.wait(lambda: _is_up(machine), "systemd is up")
                 yield machine
