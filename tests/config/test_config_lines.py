@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limpet_supervisor.config.lines import dotted, key_lines, line_of, shown
+from limpet_supervisor.config.lines import key_lines, line_of
+from limpet_supervisor.config.wording import dotted, shown
 from support.configuration import toml
 
 

@@ -7,6 +7,7 @@ read        a TOML table -> a struct, led by the struct's own fields
 forms       the few fields whose TOML is not their struct's: commands, checks, signals, limits
 rules       what must hold between fields and between processes
 variables   ${NAME}, ${NAME:-default}, ${sockets.NAME} and env files
+wording     how messages name places and values, and guess what was meant
 lines       the line number of each key, for messages
 
 Import what you need from its module: clients start often and take names alone.

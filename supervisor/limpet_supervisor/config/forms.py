@@ -4,6 +4,7 @@ import re
 from typing import Any, Final, TypeVar, get_args
 
 from msgspec import Struct
+from msgspec.structs import FieldInfo
 
 from limpet_supervisor.model.spec import (
     Liveness,
@@ -14,15 +15,15 @@ from limpet_supervisor.model.spec import (
 )
 from limpet_supervisor.model.units import Size
 
-from .lines import shown
 from .names import Path
-from .read import Form, Reader, Refused, fields_of, nearest
+from .read import Form, Reader, Refused, fields_of
+from .wording import nearest, shown
 
 Check = TypeVar("Check", Ready, Liveness)
 
-_ADDRESS: Final = re.compile(r"unix:(?:/.+)|(?:\[[0-9A-Za-z:.%]+\]|[^\s:/\[\]]+):(\d{1,5})")
-_URL: Final = re.compile(r"https?://(?:\[[0-9A-Za-z:.%]+\]|[^\s/:?#\[\]@]+)(?::(\d{1,5}))?(?:[/?]\S*)?")
-_STEP: Final = re.compile(r"assemble|tar|[^\W\d][\w.]*:[^\W\d][\w.]*")
+_ADDRESS: Final = r"unix:(?:/.+)|(?:\[[0-9A-Za-z:.%]+\]|[^\s:/\[\]]+):(\d{1,5})"
+_URL: Final = r"https?://(?:\[[0-9A-Za-z:.%]+\]|[^\s/:?#\[\]@]+)(?::(\d{1,5}))?(?:[/?]\S*)?"
+_STEP: Final = r"assemble|tar|[^\W\d][\w.]*:[^\W\d][\w.]*"
 _BUILT_IN_STEPS: Final = ("assemble", "tar")
 
 
@@ -46,7 +47,7 @@ def command(reader: Reader, value: Any, path: Path) -> tuple[str, ...]:
 def address(reader: Reader, value: Any, path: Path) -> str:
     """`host:port`, `[v6]:port` or `unix:/path`."""
     text: str = reader.value(str, value, path)
-    match = _ADDRESS.fullmatch(text)
+    match = re.fullmatch(_ADDRESS, text)
     if not match or (match[1] and int(match[1]) > 65535):
         hint = f" in {shown(value)}" if text != value else ""
         raise reader.expected(path, '"host:port", "[v6]:port" or "unix:/path"', text, hint)
@@ -56,7 +57,7 @@ def address(reader: Reader, value: Any, path: Path) -> str:
 def url(reader: Reader, value: Any, path: Path) -> str:
     """An http or https URL."""
     text: str = reader.value(str, value, path)
-    match = _URL.fullmatch(text)
+    match = re.fullmatch(_URL, text)
     if not match or (match[1] and int(match[1]) > 65535):
         # As it is written: what a reference stands for may be a password.
         raise reader.expected(path, '"http://host:port/path"', value)
@@ -107,8 +108,10 @@ def _check(reader: Reader, cls: type[Check], value: Any, path: Path) -> Check:
         raise reader.expected(path, f"one of {listed}", value, f'; did you mean "{meant}"?' if meant else "")
     if not isinstance(value, dict):
         raise reader.expected(path, 'a table such as { http = "http://127.0.0.1:4000/health" }', value)
-    options = {name: field for name, field in fields.items() if name not in ("kind", "target", "command")}
-    reader.known(value, {**dict.fromkeys(kinds), **options}, path)
+    options: dict[str, FieldInfo] = {
+        name: field for name, field in fields.items() if name not in ("kind", "target", "command")
+    }
+    reader.known(value, (*kinds, *options), path)
     named = [key for key in value if key in kinds]
     found: dict[str, Any] = {"kind": named[0] if named else ""}
     wrong = len(named) != 1
@@ -161,7 +164,7 @@ def limits(reader: Reader, value: Any, path: Path) -> dict[str, int | str]:
     known.discard("ofile")  # another name of nofile
     if not isinstance(value, dict):
         raise reader.expected(path, "a table such as { nofile = 65536 }", value)
-    reader.known(value, dict.fromkeys(known), path)
+    reader.known(value, known, path)
     found: dict[str, int | str] = {}
     for name, limit in value.items():
         if name in known:
@@ -210,7 +213,7 @@ def steps(reader: Reader, value: Any, path: Path) -> tuple[str, ...]:
     names: list[str] = reader.items(value, str, path)
     wrong = False
     for index, name in enumerate(names):
-        if not _STEP.fullmatch(name):
+        if not re.fullmatch(_STEP, name):
             meant = nearest(name, _BUILT_IN_STEPS)
             hint = f'; did you mean "{meant}"?' if meant else ""
             reader.expected((*path, index), '"assemble", "tar" or "module:function"', name, hint)

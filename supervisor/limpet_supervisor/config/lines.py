@@ -1,4 +1,4 @@
-"""Where things are, and what was found there: for messages, so only read when there are some.
+"""Where things are: for messages, so only imported when there are some.
 
 tomllib does not say on which line a key stands; a second, smaller reading of a valid document does.
 """
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from .names import Path
+from .wording import dotted
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _KEY: Final = re.compile(r"[ \t]*(?:\"((?:[^\"\\\n]|\\.)*)\"|'([^'\n]*)'|([A-Za-z0-9_-]+))[ \t]*")
 _STRING: Final = re.compile(
@@ -34,37 +34,6 @@ def located(file: str, problems: Iterable[tuple[Path, str]]) -> tuple[str, ...]:
         ": ".join(part for part in (f"{label}:{line}" if line else label, dotted(path), text) if part)
         for line, path, text in found
     )
-
-
-def dotted(path: Path) -> str:
-    """A path as TOML writes it, with the indices of arrays from 0: `processes.web.after[1]`."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            key = part if _BARE.fullmatch(part) else f'"{part}"'
-            text += f".{key}" if text else key
-    return text
-
-
-def shown(value: object) -> str:
-    """What was found, about as TOML writes it; long texts are cut, lists and tables are only named."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            text = value if len(value) <= 60 else f"{value[:57]}..."
-            return (
-                '"' + text.encode("unicode_escape").decode() + '"' if not text.isprintable() else f'"{text}"'
-            )
-        case dict():
-            return "a table"
-        case list():
-            return "a list"
-        case int() if abs(value) >= 2**63:
-            return "a number of more than 63 bits"
-    return str(value)
 
 
 def key_lines(text: str) -> dict[Path, int]:

@@ -19,11 +19,11 @@ from limpet_supervisor.model.spec import (
 
 from . import names, rules
 from .forms import FORMS
-from .lines import dotted
 from .names import Path, Problem, find, node_name
 from .python import find_python
 from .read import Reader, Refused, fields_of
 from .variables import read_env_file
+from .wording import dotted
 
 __all__ = ["find", "find_python", "load", "load_process", "node_name"]
 
@@ -142,7 +142,7 @@ class _Loading:
         reader, path, table = self.reader, chosen.path, chosen.table
         self.outside(chosen)
         known = (*NODE_KEYS, *ROOT_KEYS, *BUILD_KEYS, *(() if path else ("name",)))
-        reader.known(table, dict.fromkeys(known), path)
+        reader.known(table, known, path)
         given: dict[str, Any] = {
             "name": chosen.name,
             "directory": self.directory,
@@ -181,7 +181,7 @@ class _Loading:
         """Notes unknown keys beside the releases."""
         if chosen.path:
             section = chosen.document["tool"]["limpet"]
-            self.reader.known(section, dict.fromkeys(("default_release", "releases")), chosen.path[:2])
+            self.reader.known(section, ("default_release", "releases"), chosen.path[:2])
 
     def sockets(self, reader: Reader, value: Any, path: Path) -> tuple[SocketSpec, ...]:
         """Tables by name; each gets the next descriptor's number."""

@@ -20,9 +20,9 @@ Path = tuple[str | int, ...]
 DEVELOPMENT_VERSION: Final = "0.0.0"
 """Of a release that says none, as long as it is not built."""
 
-_RELEASE_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_RELEASE_NAME: Final = r"[a-z][a-z0-9_]*"
 _WANTED_NAME: Final = "a name of lower-case letters, digits and underscores that begins with a letter"
-_VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]*")
+_VERSION: Final = r"[0-9A-Za-z][0-9A-Za-z.+!_-]*"
 
 
 class Problem(Exception):
@@ -150,7 +150,7 @@ def version(file: str, chosen: Release, environ: Mapping[str, str] = os.environ)
                 written = _installed(str(project.get("name")), file, environ)
             if written is None:
                 return DEVELOPMENT_VERSION
-    if not isinstance(written, str) or not _VERSION.fullmatch(written):
+    if not isinstance(written, str) or not re.fullmatch(_VERSION, written):
         wanted = 'a version such as "1.0.0" or { from_package = "NAME" }'
         raise Problem(path, f"expected {wanted}, found {_shown(written)}")
     return written
@@ -186,7 +186,7 @@ def _of_project(document: dict[str, Any], section: Any, release: str | None) -> 
     if not isinstance(name, str) or name not in releases:
         at, why = (default, "expected one of the releases") if release is None else (path, "no such release")
         raise Problem(at, f"{why}, found {_shown(name)}; there is {named}")
-    if not _RELEASE_NAME.fullmatch(name):
+    if not re.fullmatch(_RELEASE_NAME, name):
         raise Problem((*path, name), f"expected {_WANTED_NAME}, found {_shown(name)}")
     if not isinstance(releases[name], dict):
         raise Problem((*path, name), "expected a table")
@@ -197,7 +197,7 @@ def _stand_alone(document: dict[str, Any], release: str | None) -> Release:
     name = document.get("name")
     if name is None:
         raise Problem(("name",), 'not there; write name = "myapp" at the top')
-    if not isinstance(name, str) or not _RELEASE_NAME.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(_RELEASE_NAME, name):
         raise Problem(("name",), f"expected {_WANTED_NAME}, found {_shown(name)}")
     if release is not None and release != name:
         raise Problem(("name",), f'no such release, found "{release}"; there is {name}')
@@ -211,7 +211,7 @@ def _installed(package: str, file: str, environ: Mapping[str, str]) -> str | Non
 
 
 def _shown(value: object) -> str:
-    from .lines import shown
+    from .wording import shown
 
     return shown(value)
 

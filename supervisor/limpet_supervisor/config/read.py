@@ -6,7 +6,7 @@ other.
 
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
@@ -17,9 +17,9 @@ from msgspec.structs import FieldInfo
 
 from limpet_supervisor.model.units import Duration, Size
 
-from .lines import shown
 from .names import Path, Problem
 from .variables import expand
+from .wording import nearest, shown
 
 S = TypeVar("S", bound=Struct)
 Form = Callable[["Reader", Any, Path], Any]
@@ -85,29 +85,35 @@ class Reader:
         if not isinstance(table, dict):
             raise self.expected(path, "a table", table)
         values: dict[str, Any] = dict(given or {})
-        fields = {name: field for name, field in fields_of(cls).items() if name not in values}
-        self.known(table, fields, path)
-        for name, field in fields.items():
-            if name in table:
-                try:
-                    values[name] = self.field(cls, field, table[name], (*path, name))
-                except Refused:
-                    continue
-            elif required(field):
+        fields = fields_of(cls)
+        for name in table:
+            if name not in fields or (given and name in given):
+                self.unknown(name, [key for key in fields if not given or key not in given], path)
+                continue
+            try:
+                values[name] = self.field(cls, fields[name], table[name], (*path, name))
+            except Refused:
+                continue
+        for name in required_of(cls):
+            if name not in table and name not in values:
                 self.problem((*path, name), "not there, and it has no default")
-        if any(required(field) and name not in values for name, field in fields.items()):
+        if any(name not in values for name in required_of(cls)):
             raise Refused
         return cls(**values)
 
-    def known(self, table: Mapping[str, Any], keys: Mapping[str, Any], path: Path) -> None:
+    def known(self, table: Mapping[str, Any], keys: Collection[str], path: Path) -> None:
         """Notes the keys of `table` that are not among `keys`."""
         for key in table:
             if key not in keys:
-                meant = nearest(key, keys)
-                if meant:
-                    self.bad.add((*path, meant))
-                known = f'did you mean "{meant}"?' if meant else f"known are {', '.join(sorted(keys))}"
-                self.problem((*path, key), f"unknown key; {known}")
+                self.unknown(key, keys, path)
+
+    def unknown(self, key: str, keys: Collection[str], path: Path) -> None:
+        """Notes a key that is not among `keys`; the one that was meant counts as given and wrong."""
+        meant = nearest(key, keys)
+        if meant:
+            self.bad.add((*path, meant))
+        known = f'did you mean "{meant}"?' if meant else f"known are {', '.join(sorted(keys))}"
+        self.problem((*path, key), f"unknown key; {known}")
 
     def field(self, cls: type[Struct], field: FieldInfo, value: Any, path: Path) -> Any:
         """The value of one field."""
@@ -256,6 +262,12 @@ def fields_of(cls: type[Struct]) -> dict[str, FieldInfo]:
     return {field.name: field for field in msgspec.structs.fields(cls)}
 
 
+@cache
+def required_of(cls: type[Struct]) -> tuple[str, ...]:
+    """The fields of a struct that have no default."""
+    return tuple(name for name, field in fields_of(cls).items() if required(field))
+
+
 def required(field: FieldInfo) -> bool:
     """Whether it has no default."""
     return field.default is NODEFAULT and field.default_factory is NODEFAULT
@@ -272,10 +284,3 @@ def within(value: Any, meta: Meta) -> bool:
         or (meta.le is not None and value > meta.le)
         or (meta.extra is not None and value <= meta.extra["gt"])
     )
-
-
-def nearest(word: str, words: Any) -> str | None:
-    """The word that was probably meant."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, [str(known) for known in words], n=1)), None)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from limpet_supervisor.model.spec import AutoShutdown, ProcessSpec, RestartType, SupervisorSpec
 
 from .names import Path
-from .read import Reader, nearest
+from .read import Reader
+from .wording import nearest
 
 Places = Mapping[str, tuple[Path, ProcessSpec]]
 """Each process by name, with its path in the file."""

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SOCKET: Final = re.compile(r"sockets\.([A-Za-z0-9_-]+)")
-_LINE: Final = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
-_QUOTED: Final = re.compile(r"""'([^']*)'\s*(?:\#.*)?|"((?:[^"\\]|\\.)*)"\s*(?:\#.*)?""", re.DOTALL)
+_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_SOCKET: Final = r"sockets\.([A-Za-z0-9_-]+)"
+_LINE: Final = r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)"
+_QUOTED: Final = r"""'([^']*)'\s*(?:\#.*)?|"((?:[^"\\]|\\.)*)"\s*(?:\#.*)?"""
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -58,10 +58,10 @@ def _closing(text: str, start: int) -> int:
 
 
 def _value(inside: str, environ: Mapping[str, str], socket: Callable[[str], str]) -> str:
-    if named := _SOCKET.fullmatch(inside):
+    if named := re.fullmatch(_SOCKET, inside):
         return socket(named[1])
     name, marker, default = inside.partition(":-")
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ValueError(
             f"${{{inside}}} is not ${{NAME}}, ${{NAME:-default}} or ${{sockets.NAME}}; write $$ for a dollar"
         )
@@ -90,11 +90,11 @@ def read_env_file(text: str) -> dict[str, str]:
         at += 1
         if not line or line.startswith("#"):
             continue
-        if not (match := _LINE.fullmatch(line)):
+        if not (match := re.fullmatch(_LINE, line, re.DOTALL)):
             raise ValueError(f"{number}: expected NAME=value")
         name, value = match.groups()
         if value[:1] in ("'", '"'):
-            while not (quoted := _QUOTED.fullmatch(value)):
+            while not (quoted := re.fullmatch(_QUOTED, value, re.DOTALL)):
                 if at == len(lines) or _has_closed(value):
                     raise ValueError(
                         f"{number}: expected the closing quote of {name} at the end of its value"
