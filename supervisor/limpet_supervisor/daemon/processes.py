@@ -323,7 +323,7 @@ class Processes:
                 return True
         if thorough:
             return bool(procfs.descendants_of(name, None, os.getpid(), group=pid))
-        if len(self._children) <= _FEW:
+        if len(self._children) <= _FEW and self._children.has_strays():
             ours = procfs.children(os.getpid(), recursive=False)
             return any(child not in self._children and procfs.marker(child) == name for child in ours)
         return False
