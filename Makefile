@@ -47,9 +47,9 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
 .venv/.installed: pyproject.toml uv.lock | $(BIN)/uv
-	$(UV) sync --quiet --locked --inexact
+	$(UV) sync --quiet --locked --inexact --compile-bytecode
 	@touch $@
 
 $(SHOP)/.venv/.installed: $(SHOP)/pyproject.toml $(SHOP)/uv.lock | $(BIN)/uv
-	$(UV) sync --quiet --locked --all-extras --project $(SHOP) --python $(CURDIR)/$(BIN)/python
+	$(UV) sync --quiet --locked --all-extras --compile-bytecode --project $(SHOP) --python $(CURDIR)/$(BIN)/python
 	@touch $@

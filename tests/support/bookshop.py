@@ -1,13 +1,14 @@
 """A copy of examples/bookshop with a directory, a port and a database of its own."""
 
 import os
+import pty
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ class Bookshop:
         for name in ("VIRTUAL_ENV", "XDG_RUNTIME_DIR", "NO_COLOR", "FORCE_COLOR"):
             self.environ.pop(name, None)
 
-    def run(self, command: str, *, typed: str = "", timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, *, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a line of shell in its directory; standard error goes where standard output goes."""
         return subprocess.run(
             ["/bin/sh", "-c", command],
@@ -56,9 +57,33 @@ class Bookshop:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
+            timeout=90,
             check=False,
         )
+
+    def show(self, command: str, *, typed: str = "") -> str:
+        """What a line of shell in its directory shows on a terminal; `typed` comes from a pipe."""
+        screen, terminal = pty.openpty()
+        with (
+            open(screen, "rb", buffering=0) as shown,
+            subprocess.Popen(
+                ["/bin/sh", "-c", command],
+                cwd=self.directory,
+                env=self.environ,
+                stdin=subprocess.PIPE,
+                stdout=terminal,
+                stderr=terminal,
+            ) as process,
+        ):
+            os.close(terminal)
+            assert process.stdin is not None
+            process.stdin.write(typed.encode())
+            process.stdin.close()
+            parts = []
+            with suppress(OSError):  # EIO: nobody has the terminal open any more, pty(7)
+                while part := shown.read(65536):
+                    parts.append(part)
+        return b"".join(parts).decode().replace("\r\n", "\n")
 
 
 @contextmanager
