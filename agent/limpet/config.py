@@ -15,11 +15,17 @@ In the application, in any of its processes:
 Without Limpet around it, every `get` gives its default: there is no configuration.
 """
 
-import os
-from typing import Any
+from __future__ import annotations
 
-from .environment import env
+import os
+
 from .values import BOOT, ConfigError, Secret, caller, copied, impossible, merge, read_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` would cost each process that reads its configuration five milliseconds
+    from typing import Any
+
+    from .environment import Env, env
 
 __all__ = ["ConfigError", "Secret", "config", "config_env", "env", "get", "secret"]
 
@@ -73,6 +79,15 @@ def config_env() -> str:
     _values()
     release = "prod" if os.environ.get("RELEASE_ROOT") else "dev"
     return BOOT.environment or os.environ.get("LIMPET_ENV") or release
+
+
+def __getattr__(name: str) -> Env:
+    """`env`, which config/runtime.py needs and the processes do not."""
+    if name != "env":
+        raise AttributeError(f"module 'limpet.config' has no attribute {name!r}")
+    from .environment import env
+
+    return env
 
 
 def _values() -> dict[str, dict[str, Any]]:

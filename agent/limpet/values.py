@@ -3,10 +3,14 @@
 A value that JSON has no word for is an object with two keys: `{"$": "secret", "=": "…"}`.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # see limpet.config
+    from typing import Any
 
 SCHEMA = 1
 
@@ -74,7 +78,7 @@ def copied(value: Any) -> Any:
     return value
 
 
-def merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
     """Adds values: dicts key by key at every depth, anything else is replaced."""
     for key, value in values.items():
         present = into.get(key)

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -21,7 +21,7 @@ from limpet_supervisor.model.spec import (
     SocketSpec,
     SupervisorSpec,
 )
-from support.configuration import toml
+from support.configuration import CALM, toml
 
 WORDS = st.sampled_from(
     [
@@ -86,7 +86,7 @@ def problems_of(file: Path) -> tuple[str, ...]:
     return ()
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(CALM, max_examples=200)
 @given(document=document())
 def test_any_document_is_a_node_or_a_config_error(tmp_path: Path, document) -> None:
     file = tmp_path / "limpet.toml"
@@ -94,7 +94,7 @@ def test_any_document_is_a_node_or_a_config_error(tmp_path: Path, document) -> N
     assert all(problem.startswith("limpet.toml:") for problem in problems_of(file))
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(CALM, max_examples=100)
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_a_config_error(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "pyproject.toml"

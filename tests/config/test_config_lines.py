@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from limpet_supervisor.config.lines import key_lines, line_of
 from limpet_supervisor.config.wording import dotted, shown
-from support.configuration import toml
+from support.configuration import CALM, toml
 
 
 def keys_of(value: Any, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
@@ -90,6 +90,7 @@ _VALUES = st.recursive(
 )
 
 
+@CALM
 @given(st.lists(st.tuples(_KEYS, _VALUES), max_size=5, unique_by=lambda pair: pair[0]))
 def test_every_key_of_any_document_is_found_on_its_line(pairs) -> None:
     text = "".join(f"# {{[\n\n'{key}' = {toml(value)} # ]\n" for key, value in pairs)
@@ -99,6 +100,7 @@ def test_every_key_of_any_document_is_found_on_its_line(pairs) -> None:
     assert [lines[key,] for key, _ in pairs] == [3 * (index + 1) for index in range(len(pairs))]
 
 
+@CALM
 @given(st.text(alphabet="ab[]{}=,.'\"#\n\\ ", max_size=40))
 def test_no_text_does_harm(text: str) -> None:
     key_lines(text)

@@ -4,6 +4,7 @@ import math
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from limpet_supervisor.config.load import load, load_process
@@ -13,6 +14,7 @@ from limpet_supervisor.model.spec import (
     Backoff,
     Liveness,
     Log,
+    NodeSpec,
     Ready,
     ReleaseOptions,
     RestartType,
@@ -287,3 +289,23 @@ def test_a_process_that_is_added_keeps_otps_rules_with_its_supervisor(tmp_path: 
     assert load_process("late", table, node, supervisor=node.root.supervisors[0], environ={}).significant
     with pytest.raises(ConfigError, match=r"late\.significant: significant below"):
         load_process("late", table, node, environ={})
+
+
+def test_a_spec_that_is_loaded_survives_the_codec(tmp_path: Path) -> None:
+    """The bounds that the model writes on its types are bounds that msgspec can check."""
+    node = load_text(
+        tmp_path,
+        """
+        [sockets.a]
+        bind = "127.0.0.1:1"
+        [processes.web]
+        command = "serve ${sockets.a}"
+        shutdown = "infinity"
+        max_memory = "1G"
+        liveness = { tcp = "127.0.0.1:1" }
+        [[supervisors]]
+        name = "s"
+        """,
+    )
+    encoded = msgspec.msgpack.encode(node, enc_hook=lambda value: value + 0)
+    assert msgspec.msgpack.decode(encoded, type=NodeSpec, dec_hook=lambda kind, value: kind(value)) == node

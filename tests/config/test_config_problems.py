@@ -97,6 +97,13 @@ def test_the_value_of_a_variable_is_in_no_message_about_env(tmp_path: Path) -> N
     assert "s3cr3t" not in str(found)
 
 
+def test_a_variable_that_is_not_text_is_said(tmp_path: Path) -> None:
+    """As os.environ has it: bytes that are not UTF-8 become surrogates, which no message can carry."""
+    environ = {"NAME": b"\xff".decode(errors="surrogateescape")}
+    found = problems_of(tmp_path, '[processes.web]\ncommand = "x ${NAME}"', environ)
+    assert found == ["3: processes.web.command[1]: what a variable stands for is not UTF-8"]
+
+
 def test_one_mistake_brings_no_second_complaint(tmp_path: Path) -> None:
     """A misspelt `restart` is not also a significant permanent process."""
     text = 'auto_shutdown = "any_significant"\n[processes.web]\ncommand = "x"\nsignificant = true\n'

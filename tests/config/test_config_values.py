@@ -11,6 +11,7 @@ from limpet import config as c
 from limpet.environment import env
 from limpet.values import BOOT, ConfigError, Secret, encoded, read_file
 from limpet_supervisor.model.units import Duration
+from support.configuration import CALM
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,7 @@ def types_of(value) -> object:
     return type(value)
 
 
+@CALM
 @given(value=VALUES)
 def test_every_value_travels_as_it_is(tmp_path_factory, value) -> None:
     file = tmp_path_factory.mktemp("values", numbered=True) / "values.json"
@@ -205,6 +207,7 @@ def test_what_is_missing_or_malformed_names_variable_and_line(monkeypatch, read,
     assert "test_config_values.py:" in str(caught.value)
 
 
+@CALM
 @given(st.from_regex(r"(\d{1,3}(\.\d)?(ms|s|m|h|d)){0,3}[a-z.]?|\d{1,3}\.?\d?", fullmatch=True))
 def test_both_sides_read_the_same_durations(text: str) -> None:
     """limpet_supervisor.model.units and limpet.environment are bound here: neither may import the other."""

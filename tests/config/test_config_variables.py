@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet_supervisor.config.variables import expand, read_env_file
+from support.configuration import CALM
 
 ENVIRON = {"A": "one", "EMPTY": "", "PRICE": "$5 ${A}"}
 
@@ -63,6 +64,7 @@ def test_wrong_references(written: str, problem: str) -> None:
         expand(written, ENVIRON, socket)
 
 
+@CALM
 @given(st.text())
 def test_doubled_dollars_make_any_text_literal(text: str) -> None:
     assert expand(text.replace("$", "$$"), {}, socket) == text
@@ -104,6 +106,7 @@ def test_wrong_env_files(text: str, problem: str) -> None:
         read_env_file(text)
 
 
+@CALM
 @given(st.text())
 def test_any_text_is_variables_or_a_problem_with_its_line(text: str) -> None:
     said = "1"

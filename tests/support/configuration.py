@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from limpet_supervisor.config.load import load
 from limpet_supervisor.errors import ConfigError
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
 
+CALM = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+"""For hypothesis: a busy machine is no failure."""
 GOLDEN = Path(__file__).parents[1] / "config/golden"
 NO_VARIABLES: Mapping[str, str] = {}
 

@@ -21,8 +21,11 @@ from .wording import nearest, shown
 
 Check = TypeVar("Check", Ready, Liveness)
 
-_ADDRESS: Final = r"unix:(?:/.+)|(?:\[[0-9A-Za-z:.%]+\]|[^\s:/\[\]]+):(\d{1,5})"
-_URL: Final = r"https?://(?:\[[0-9A-Za-z:.%]+\]|[^\s/:?#\[\]@]+)(?::(\d{1,5}))?(?:[/?]\S*)?"
+_HOST: Final = r"(?:\[[0-9A-Za-z:.%]+\]|[^\s:/?#\[\]@]+)"
+_ADDRESS: Final = rf"unix:([/@].+)|{_HOST}:([0-9]{{1,5}})"
+_URL: Final = rf"http://{_HOST}(?::([0-9]{{1,5}}))?(?:[/?][!-~]*)?"
+_LONGEST_PATH: Final = 107
+"""Bytes of sun_path without its final zero, unix(7)."""
 _STEP: Final = r"assemble|tar|[^\W\d][\w.]*:[^\W\d][\w.]*"
 _BUILT_IN_STEPS: Final = ("assemble", "tar")
 
@@ -45,23 +48,29 @@ def command(reader: Reader, value: Any, path: Path) -> tuple[str, ...]:
 
 
 def address(reader: Reader, value: Any, path: Path) -> str:
-    """`host:port`, `[v6]:port` or `unix:/path`."""
+    """`host:port`, `[v6]:port`, `unix:/path` or, for an abstract one, `unix:@name`."""
     text: str = reader.value(str, value, path)
     match = re.fullmatch(_ADDRESS, text)
-    if not match or (match[1] and int(match[1]) > 65535):
+    if match and match[1] and len(match[1].encode()) > _LONGEST_PATH:
+        raise reader.expected(path, f"a path of at most {_LONGEST_PATH} bytes", text)
+    if not match or (match[2] and not _is_port(match[2])):
         hint = f" in {shown(value)}" if text != value else ""
         raise reader.expected(path, '"host:port", "[v6]:port" or "unix:/path"', text, hint)
     return text
 
 
 def url(reader: Reader, value: Any, path: Path) -> str:
-    """An http or https URL."""
+    """An http URL, in ASCII as it is sent."""
     text: str = reader.value(str, value, path)
     match = re.fullmatch(_URL, text)
-    if not match or (match[1] and int(match[1]) > 65535):
+    if not match or (match[1] and not _is_port(match[1])):
         # As it is written: what a reference stands for may be a password.
         raise reader.expected(path, '"http://host:port/path"', value)
     return text
+
+
+def _is_port(text: str) -> bool:
+    return 0 < int(text) < 65536
 
 
 def pattern(reader: Reader, value: Any, path: Path) -> str:

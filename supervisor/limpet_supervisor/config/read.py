@@ -162,6 +162,10 @@ class Reader:
             raise self.refuse(path, "references are nested too deeply") from None
         if "\0" in found:
             raise self.refuse(path, "a NUL in a string: the operating system has no way to pass it on")
+        try:
+            found.encode()
+        except UnicodeEncodeError:
+            raise self.refuse(path, "what a variable stands for is not UTF-8") from None
         return found
 
     def socket(self, name: str) -> str:
