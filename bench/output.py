@@ -2,9 +2,9 @@
 
     .venv/bin/python bench/output.py [--rounds 3] [--only raw]
 
-A writer in C (numbered 100-byte lines; one write(2) a line, or 64 KiB a write) writes into a pipe; measured from its
-start until its last byte is in a file on tmpfs. CPU is that of the reader: cat's, or our process's. With `--control` also what
-a flood costs control: the latency of the loop (a callback by eventfd), quiet and flooded.
+A writer in C (numbered 100-byte lines; one write(2) a line, or 64 KiB a write) writes into a pipe; measured
+from its start until its last byte is in a file on tmpfs. CPU is that of the reader: cat's, or our process's.
+With `--control`, instead, what a flood costs control: the latency of the loop, quiet and flooded.
 """
 
 import argparse
@@ -106,7 +106,11 @@ def ours(form, *, follow=False):
         path = output.open("web.1", Log(format=form, max_bytes=Size(64 * 1024**2), backups=2))
         follower = output.follow(["web.1"], lambda _name, _lines: None) if follow else None
         done = []
-        ended = lambda _events: (reactor.remove(pidfd), output.settled("web.1", done.append))
+
+        def ended(_events):
+            reactor.remove(pidfd)
+            output.settled("web.1", done.append)
+
         start, cpu = time.monotonic(), time.process_time()
         fifo = os.open(path, os.O_RDWR)
         process = subprocess.Popen([writer, str(lines), str(block)], stdout=fifo)
@@ -154,7 +158,7 @@ def control(writer, directory, flooded):
     again = threading.Event()
 
     def ask():
-        while len(found) < 2999:
+        for _ in range(3000):
             again.wait()
             again.clear()
             time.sleep(0.001)

@@ -13,6 +13,8 @@ import msgspec
 JSON_LINE: Final = 1024 * 1024
 """Bytes of a line after which the json format ends its object (with `"partial": true`) and begins another."""
 
+_MARKS: Final = tuple(bytes((byte,)) for byte in range(0x7F, 0x22, -1) if byte != ord("\\"))
+
 _second = -1
 _second_text = ""
 
@@ -84,11 +86,7 @@ class Json:
         data, self._unfinished = data[:whole], data[whole:]
         last = data.rfind(b"\n")
         self._length = len(data) - last - 1 if last >= 0 else self._length + len(data)
-        # the mark begins with DEL and has none further on, and does not occur in the data: wherever it is
-        # found after the encoding, which leaves it alone, a newline was
-        number = 0
-        while (mark := b"\x7f%d" % number) in data:
-            number += 1
+        mark = _absent(data)
         ended = data.endswith(b"\n")
         text = (data[:-1] if ended else data).replace(b"\n", mark).decode("utf-8", "replace")
         block = msgspec.json.encode(text)[1:-1].replace(mark, b'"}\n' + head)
@@ -100,6 +98,17 @@ class Json:
             self._length = 0
             return block + b'","partial":true}\n'
         return block
+
+
+def _absent(data: bytes) -> bytes:
+    """A mark for line ends: it is not in `data`, cannot arise at its seams, and JSON leaves it alone."""
+    for mark in _MARKS:  # one byte is found many times faster than two
+        if mark not in data:
+            return mark
+    number = 0
+    while (mark := b"\x7f%d" % number) in data:  # it has one DEL, at its beginning: it overlaps with nothing
+        number += 1
+    return mark
 
 
 def unfinished(data: bytes) -> int:

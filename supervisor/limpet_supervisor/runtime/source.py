@@ -1,5 +1,6 @@
 """One process's output: what is done with each block of bytes that the pump reads from its FIFO."""
 
+import fcntl
 import time
 from typing import Final, NamedTuple
 
@@ -55,7 +56,14 @@ class Source:
         self.retry_delay = RETRY_SECONDS
         self.held = False
         """Left alone by the pump until `pending` is written."""
-        self.large = False
+        self.capacity = fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+        """Bytes that the FIFO holds."""
+        self.may_heat = True
+        """Whether it holds enough to be looked at only now and then."""
+        self.pulled = 0.0
+        """When something was last read."""
+        self.empty_passes = 0
+        """How often in a row nothing was found, while it is hot."""
         self.closing = False
         self.closed = False
         self._form = log.format
