@@ -32,14 +32,14 @@ class Consoles:
     def find(self, process: str) -> AgentConnection:
         """The agent that a name means: `web.1`, `web` (its first), `web.1/4711`, or `` (the first of all).
 
+        The first of all is never a task, which is about to end, but a process that stays.
+
         Raises:
             NoSuchProcess: no process of that name.
             LimpetError: it has no agent; says why.
         """
         name, _slash, member = process.partition("/")
-        names = (
-            self._observer.names(name) if name else tuple(each.name for each in self._node.tree.in_order())
-        )
+        names = self._observer.names(name) if name else self._that_stay()
         for instance in names:
             if (found := self._agent_of(instance, member)) is not None:
                 return found
@@ -51,6 +51,12 @@ class Consoles:
             f"{line.name}: {line.agent_reason}" for line in self._observer.status(names) if line.agent_reason
         )
         raise LimpetError(f"{process} has no agent", why)
+
+    def _that_stay(self) -> tuple[str, ...]:
+        tree = self._node.tree
+        return tuple(
+            each.name for each in tree.in_order() if tree.specs[each.process].ready.kind != "completed"
+        )
 
     def _agent_of(self, instance: str, member: str) -> AgentConnection | None:
         agents = self._node.agents.of(instance)
