@@ -9,7 +9,6 @@ from limpet_supervisor.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from limpet_supervisor.client import Client
-    from limpet_supervisor.client.directory import RunDirectory
 
 
 class Target(NamedTuple):
@@ -66,11 +65,3 @@ def connect(arguments: Namespace) -> "Client":
     from limpet_supervisor.client import Client
 
     return Client.of_node(resolve(arguments).node)
-
-
-def run_directory(node: str) -> "RunDirectory | None":
-    """The run directory of a node that runs, or None."""
-    from limpet_supervisor.client import directory
-
-    found, _ = directory.find(node)
-    return found

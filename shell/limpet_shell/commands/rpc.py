@@ -55,11 +55,11 @@ def run(arguments: Namespace) -> int:
 
     with target.connect(arguments) as client:
         if not arguments.all:
-            answer = _Answer(arguments.process, arguments.json)
+            answer = _Answer(arguments.process, quiet=arguments.json)
             answer.read(client.stream(request(arguments.process)))
             if arguments.json:
                 output.write_json(answer.facts())
-            return answer.finish(prefix=False)
+            return answer.finish()
         return _everywhere(client, request, as_json=arguments.json)
 
 
@@ -73,22 +73,29 @@ def _everywhere(client: Client, request: Any, *, as_json: bool) -> int:
     answers = []
     code = 0
     for name, stream in streams:
-        answer = _Answer(name, quiet=as_json)
+        answer = _Answer(name, quiet=as_json, prefix=True)
         try:
             answer.read(stream)
         except LimpetError as error:
             answer.reply = messages.EvaluateReply(process=name, ok=False, error=str(error))
         answers.append(answer)
-        code = max(code, answer.finish(prefix=True))
+        code = max(code, answer.finish())
     if as_json:
         output.write_json([answer.facts() for answer in answers])
     return code
 
 
 class _Answer:
-    """What one process says; unless quiet, its output is passed on as it comes."""
+    """What one process says; unless quiet, its output is passed on as it comes.
 
-    def __init__(self, process: str, quiet: bool) -> None:
+    Args:
+        process: whom it is asked of.
+        quiet: nothing is printed.
+        prefix: each line begins with the process's name.
+    """
+
+    def __init__(self, process: str, *, quiet: bool, prefix: bool = False) -> None:
+        self._prefix = prefix
         self._process = process
         self._quiet = quiet
         self._texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
@@ -109,8 +116,7 @@ class _Answer:
             else:
                 break
         if interrupted:
-            if self.reply.abandoned:
-                output.write_error(f"it could not be interrupted and goes on: {self.reply.abandoned}")
+            self.finish()
             raise KeyboardInterrupt
 
     def _take(self, answer: messages.AnyItem | messages.AnyReply) -> None:
@@ -119,6 +125,8 @@ class _Answer:
                 self._texts.setdefault(stream, []).append(text)
                 if self._quiet:
                     return
+                if self._prefix:
+                    text = "".join(f"{self._process} | {line}\n" for line in text.splitlines())
                 if stream == "stderr":
                     output.write_error(text, end="")
                 else:
@@ -129,17 +137,15 @@ class _Answer:
             case _:
                 pass
 
-    def finish(self, *, prefix: bool) -> int:
+    def finish(self) -> int:
         """Prints value or traceback, unless quiet; returns the exit code."""
         reply = self.reply
         if not self._quiet:
-            name = f"{reply.process or self._process}: " if prefix else ""
+            name = f"{reply.process or self._process}: " if self._prefix else ""
             if not reply.ok:
                 output.write_error(f"{name}{(reply.error or 'failed').rstrip()}")
             elif reply.value is not None:
                 output.write(f"{name}{reply.value}")
-            if reply.abandoned:
-                output.write_error(f"{name}it could not be interrupted and goes on: {reply.abandoned}")
         return 0 if reply.ok else 1
 
     def facts(self) -> dict[str, Any]:

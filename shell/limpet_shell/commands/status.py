@@ -49,8 +49,7 @@ def _ask(arguments: Namespace) -> messages.StatusReply:
             reply: messages.StatusReply = client.request(messages.Status(names=tuple(arguments.names)))
             return reply
     except NodeUnreachable as error:
-        _, places = directory.find(where.node)
-        if any(directory.pid_of(place.path) for place in places):
+        if any(directory.pid_of(place.path) for place in directory.places(where.node)):
             raise StatusUnknown(error.what, error.why, error.todo) from error
         raise NotRunning(error.what, error.why, error.todo) from error
     except (NotPermitted, TimedOut) as error:

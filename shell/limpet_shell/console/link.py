@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Final
 
-from limpet_supervisor.client import messages
+from limpet_supervisor.client import Client, messages
 from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
 
 from .model import Model, Place
 
 _SOON: Final = 1.0
-"""Seconds that the prompt waits for a completion or a check, before it does without."""
+"""Seconds that the prompt waits for a completion, before it does without."""
+_CHECK: Final = 0.5
+"""Seconds that Enter waits to hear whether the input is complete, before it runs it as it is."""
 
 Answers = AbstractAsyncContextManager[tuple[int, AsyncIterator[messages.AnyItem | messages.AnyReply]],]
 
@@ -28,6 +30,7 @@ class Link:
         self.name = secrets.token_hex(6)
         self._model = model
         self._client: AsyncClient | None = None
+        self._checker: Client | None = None
 
     @property
     def client(self) -> AsyncClient:
@@ -60,6 +63,7 @@ class Link:
 
     async def close(self) -> None:
         """Leaves: the session's variables go, the node and its processes stay."""
+        self._forget_checker()
         client, self._client = self._client, None
         if client is None:
             return
@@ -99,11 +103,26 @@ class Link:
         reply: messages.SignatureReply | None = await self._soon(request)
         return reply
 
-    async def check(self, source: str) -> messages.CheckReply | None:
-        """Whether `source` is complete by the process's own grammar; None likewise."""
+    def check(self, source: str) -> messages.CheckReply | None:
+        """Whether `source` is complete by the process's own grammar; None if nobody can say in time.
+
+        It blocks, for a millisecond as a rule, on a connection of its own: keys that are typed or pasted
+        after Enter must not overtake it.
+        """
         request = messages.Check(session=self.name, process=self._model.process, source=source)
-        reply: messages.CheckReply | None = await self._soon(request)
+        try:
+            if self._checker is None:
+                self._checker = Client(self.client.path)
+            reply: messages.CheckReply = self._checker.request(request, _CHECK)
+        except LimpetError:
+            self._forget_checker()
+            return None
         return reply
+
+    def _forget_checker(self) -> None:
+        if self._checker is not None:
+            self._checker.close()
+            self._checker = None
 
     async def names(self) -> list[str]:
         """Names of processes and instances, for completion."""

@@ -135,7 +135,6 @@ class Prompt:
                 with_app.copy().run(run_in_terminal, show)
         else:
             show()
-            output.flush()
 
     def clear(self) -> None:
         """Ctrl-C from outside the terminal: as the key."""
@@ -202,18 +201,18 @@ class Prompt:
         editing = has_focus("DEFAULT_BUFFER") & ~is_searching
 
         @keys.add("enter", filter=editing & ~has_completions)
-        async def _(event: KeyPressEvent) -> None:
-            await self._enter(event.current_buffer)
+        def _(event: KeyPressEvent) -> None:
+            self._enter(event.current_buffer)
 
         @keys.add("enter", filter=editing & has_completions)
-        async def _(event: KeyPressEvent) -> None:
+        def _(event: KeyPressEvent) -> None:
             buffer = event.current_buffer
             chosen = (
                 buffer.complete_state is not None and buffer.complete_state.current_completion is not None
             )
             buffer.complete_state = None
             if not chosen:
-                await self._enter(buffer)
+                self._enter(buffer)
 
         @keys.add("escape", "enter", filter=editing)
         def _(event: KeyPressEvent) -> None:
@@ -234,29 +233,21 @@ class Prompt:
 
         return keys
 
-    async def _enter(self, buffer: Buffer) -> None:
-        """Runs what is complete; begins a new line, indented, in what is not, or above its last line."""
+    def _enter(self, buffer: Buffer) -> None:
+        """Runs what is complete; begins a new line, indented, in what is not, or inside of a block."""
         text = buffer.text
-        document = buffer.document
+        below = buffer.document.text_after_cursor.strip()
         if not text.strip() or text.lstrip().startswith(":"):
             buffer.validate_and_handle()
-        elif document.text_after_cursor.strip():
-            if "\n" in text:
-                buffer.newline(copy_margin=True)
+        elif below and "\n" in text:
+            buffer.newline(copy_margin=True)
+        else:
+            reply = self._link.check(restores(text))
+            if reply is not None and reply.state == "incomplete":
+                buffer.cursor_position = len(text)
+                buffer.insert_text("\n" + " " * reply.indent)
             else:
-                await self._finish(buffer, text)
-        else:
-            await self._finish(buffer, text)
-
-    async def _finish(self, buffer: Buffer, text: str) -> None:
-        reply = await self._link.check(restores(text))
-        if buffer.text != text:
-            return  # typed on meanwhile: another Enter will ask again
-        if reply is not None and reply.state == "incomplete":
-            buffer.cursor_position = len(text)
-            buffer.insert_text("\n" + " " * reply.indent)
-        else:
-            buffer.validate_and_handle()
+                buffer.validate_and_handle()
 
 
 class _CommandLexer(Lexer):

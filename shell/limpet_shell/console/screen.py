@@ -52,57 +52,49 @@ class Screen:
 
     def lines(self, lines: Iterable[str]) -> None:
         """Prints lines."""
-        for line in lines:
-            output.write(line)
-        output.flush()
+        text = "\n".join(lines)
+        if text:
+            self._put(f"{text}\n")
 
     def notice(self, text: str, style: str = "dim") -> None:
-        """Says something that nobody asked for: above the prompt, if it waits."""
-        line = self.paint(output.printable_line(text), style)
-        if self._above is None:
-            output.write(line)
-            output.flush()
-        else:
-            self._above(lambda: output.write(line))
-
-    def raw(self, lines: Iterable[str]) -> None:
-        """Prints lines that are ready to be shown, above the prompt, if it waits."""
-        text = "\n".join(lines)
-        if self._above is None:
-            output.write(text)
-        else:
-            self._above(lambda: output.write(text))
+        """Says something that nobody asked for."""
+        self.lines([self.paint(output.printable_line(line), style) for line in text.split("\n")])
 
     def error(self, text: str) -> None:
         """Prints an error of ours."""
-        output.write(self.paint(output.printable_line(text), "red"))
-        output.flush()
+        self.notice(text, "red")
 
     def evaluated(self, stream: str, text: str) -> None:
         """Prints what an evaluation prints, as it comes."""
         shown = self._filters.setdefault(stream, Filter())(text)
-        if not shown:
-            return
-        self._at_start = shown.endswith("\n")
-        output.write(self.paint(shown, "yellow") if stream == "stderr" and shown.strip() else shown, end="")
-        output.flush()
+        if shown:
+            self._at_start = shown.endswith("\n")
+            self._put(self.paint(shown, "yellow") if stream == "stderr" and shown.strip() else shown)
 
     def finish_line(self) -> None:
         """Ends a line that an evaluation has left open."""
         if not self._at_start:
-            output.write("")
             self._at_start = True
+            self._put("\n")
 
     def value(self, text: str) -> None:
         """Prints a value's repr."""
         self.finish_line()
         shown = Filter()(text)
-        output.write(highlight.python(shown) if self.colored else shown)
-        output.flush()
+        self._put((highlight.python(shown) if self.colored else shown) + "\n")
 
     def traceback(self, text: str) -> None:
         """Prints a traceback."""
         self.finish_line()
         shown = Filter()(text.rstrip("\n"))
-        output.write(highlight.traceback(shown) if self.colored else shown)
-        output.flush()
+        self._put((highlight.traceback(shown) if self.colored else shown) + "\n")
+
+    def _put(self, text: str) -> None:
+        def write() -> None:
+            output.write(text, end="")
+            output.flush()
+
+        if self._above is None:
+            write()
+        else:
+            self._above(write)

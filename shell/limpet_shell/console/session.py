@@ -36,6 +36,7 @@ class Session:
         self.failed = False
         self.startup_files: tuple[str, ...] = ()
         self._interrupted: asyncio.Event | None = None
+        self._attaching = asyncio.Lock()
 
     def interrupt(self) -> bool:
         """Ctrl-C: interrupts what is worked on; False if that is nothing."""
@@ -53,9 +54,8 @@ class Session:
                 case Kind.LEAVE:
                     return False
                 case Kind.CODE:
-                    if self.model.place is None or self.model.stale or self.link.lost:
-                        await self.attach(self.model.process)
-                    await self._evaluate(what.text)
+                    await self.attach_again()
+                    self.failed = not await self._evaluate(what.text)
                 case Kind.COMMAND:
                     return await self._command(what.text)
                 case Kind.NOTHING:
@@ -82,20 +82,37 @@ class Session:
             self.screen.finish_line()
             self._interrupted = None
 
-    async def attach(self, process: str) -> None:
-        """Opens or moves the session, and says where it is now.
+    async def attach(self, process: str) -> bool:
+        """Opens or moves the session; says where it is now, if that is another process than before.
 
         Raises:
             LimpetError: it cannot.
         """
-        if not await self.link.attach(process):
-            return
+        async with self._attaching:
+            if not await self.link.attach(process):
+                return False
+            place = self.model.place
+            assert place is not None
+            loops = {0: "no running loop", 1: "1 running loop"}.get(
+                place.loops, f"{place.loops} running loops"
+            )
+            self.screen.notice(f"{place.process}: pid {place.pid}, Python {place.python}, {loops}")
+            for path in self.startup_files:
+                await self._startup(path)
+            return True
+
+    async def attach_again(self) -> None:
+        """Attaches to the process that has taken the place of the one that ended; or to a first one.
+
+        Raises:
+            LimpetError: there is none yet.
+        """
         place = self.model.place
-        assert place is not None
-        loops = {0: "no running loop", 1: "1 running loop"}.get(place.loops, f"{place.loops} running loops")
-        self.screen.notice(f"{place.process}: pid {place.pid}, Python {place.python}, {loops}")
-        for path in self.startup_files:
-            await self._startup(path)
+        if place is not None and (self.model.stale or self.link.lost):
+            if await self.attach(place.process.partition("/")[0]):
+                self.screen.notice("(the session's variables went with its process)")
+        elif place is None:
+            await self.attach("")
 
     async def _startup(self, path: str) -> None:
         try:
@@ -105,11 +122,11 @@ class Session:
         except (OSError, UnicodeDecodeError) as error:
             self.screen.error(f"{path} cannot be read: {error}")
             return
-        await self._evaluate(source)
-        if self.failed:
+        if not await self._evaluate(source):
             self.screen.error(f"{path} failed")
 
-    async def _evaluate(self, source: str) -> None:
+    async def _evaluate(self, source: str) -> bool:
+        """Shows what it prints and its value or traceback; whether it succeeded."""
         async with self.link.evaluate(source) as (request_id, answers):
             reading = asyncio.ensure_future(self._read(answers))
             try:
@@ -120,19 +137,16 @@ class Session:
             finally:
                 reading.cancel()
         if reply is None:
-            self.failed = True
             self.screen.finish_line()
             self.screen.error("No answer to the interrupt: it may still run there")
-            return
+            return False
         if reply.number:
             self.model.evaluated(reply.number)
         if not reply.ok:
-            self.failed = True
             self.screen.traceback(reply.error or "failed")
         elif reply.value is not None:
             self.screen.value(reply.value)
-        if reply.abandoned:
-            self.screen.error(f"It could not be interrupted, and goes on there: {reply.abandoned}")
+        return reply.ok
 
     async def _read(self, answers: Answers) -> messages.EvaluateReply:
         """Shows the output of an evaluation until its reply."""
@@ -148,7 +162,9 @@ class Session:
 
     async def _finished(self, task: "asyncio.Future[Any]") -> bool:
         """Waits for the task; False if Ctrl-C comes first."""
-        assert self._interrupted is not None
+        if self._interrupted is None:  # a start-up file, after a restart, while the prompt waits
+            await asyncio.wait([task])
+            return True
         waiting = asyncio.ensure_future(self._interrupted.wait())
         try:
             await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)

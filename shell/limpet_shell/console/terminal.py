@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
+from typing import Final
 
 from limpet_shell import output
 from limpet_shell.target import Target
@@ -19,8 +20,11 @@ from .prompt import Prompt
 from .screen import Screen
 from .session import Session, startup_files
 
-_TRY_AGAIN = 1.0
+_TRY_NODE: Final = 1.0
 """Seconds between attempts to reach a node that has gone."""
+_TRY_PROCESS: Final = 0.2
+"""Seconds between attempts to attach to a process that has been restarted."""
+_TRIES: Final = 150
 
 
 class Console:
@@ -36,6 +40,7 @@ class Console:
         self.session = Session(self.model, self.link, self.screen)
         self.session.startup_files = startup_files(os.path.dirname(where.file))
         self._leaving = False
+        self._looking: asyncio.Task[None] | None = None
 
     async def run(self, process: str) -> None:
         """Attaches, then works on one input after the other until the user leaves.
@@ -58,10 +63,11 @@ class Console:
                 if not await self.session.run(parse(text)):
                     break
         finally:
-            if events is not None:
-                events.cancel()
-                with suppress(asyncio.CancelledError):
-                    await events
+            for task in (events, self._looking):
+                if task is not None:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
             await self.link.close()
 
     def leave(self) -> None:
@@ -98,35 +104,42 @@ class Console:
                 client = await self.link.connect()
                 async for answer in client.stream(messages.Events(last=0, follow=True)):
                     if isinstance(answer, messages.EventItem):
-                        await self._happened(answer.event)
+                        self._happened(answer.event)
             except LimpetError as error:
-                if not self.model.stale:
-                    self.model.stale = True
-                    self.screen.notice(f"{self.model.node} went away: {error.why or error.what}", "yellow")
-            await asyncio.sleep(_TRY_AGAIN)
-            with suppress(LimpetError):
-                await self.link.connect()
-                await self._attach_again()
+                self.model.stale = True
+                self.screen.notice(f"{self.model.node} went away: {error.why or error.what}", "yellow")
+            while self.link.lost:
+                await asyncio.sleep(_TRY_NODE)
+                with suppress(LimpetError):
+                    await self.link.connect()
+            self.screen.notice(f"{self.model.node} is there again", "yellow")
+            self._look_for_process()
 
-    async def _happened(self, event: Event) -> None:
+    def _happened(self, event: Event) -> None:
         place = self.model.place
         instance = place.process.partition("/")[0] if place else ""
-        if event.kind == "ready" and (place is None or (event.process == instance and self.model.stale)):
-            with suppress(LimpetError):
-                await self._attach_again()
-        elif event.kind in {"exited", "removed"} and event.process == instance and not self.model.stale:
+        if event.kind == "exited" and event.process == instance and not self.model.stale:
             self.model.stale = True
             self.screen.notice(event.text, "yellow")
+            self._look_for_process()
+        elif event.kind == "ready" and (place is None or (self.model.stale and event.process == instance)):
+            self._look_for_process()
+
+    def _look_for_process(self) -> None:
+        """Attaches as soon as there is a process to attach to."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._attach_again())
 
     async def _attach_again(self) -> None:
-        """After a restart; or for the first time, if nothing had an agent before."""
-        place = self.model.place
-        if await self.link.attach(place.process.partition("/")[0] if place else ""):
-            now = self.model.place
-            assert now is not None
-            lost = "; the session's variables are gone" if place else ""
-            self.screen.notice(f"attached to {now.process}, pid {now.pid}{lost}", "yellow")
-            self.prompt.redraw()
+        for _ in range(_TRIES):
+            if self.link.lost or not (self.model.place is None or self.model.stale):
+                return
+            # A process that is ready may not have its agent yet: another instance may have answered for it.
+            with suppress(LimpetError):
+                await self.session.attach_again()
+                self.prompt.redraw()
+                return
+            await asyncio.sleep(_TRY_PROCESS)
 
 
 def run_console(where: Target, process: str) -> int:

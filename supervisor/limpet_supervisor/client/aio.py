@@ -6,7 +6,9 @@ async with await AsyncClient.of_node("bookshop") as client:
         ...
 """
 
+import _socket
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -16,8 +18,7 @@ from limpet_supervisor.errors import LimpetError, NodeUnreachable, TimedOut
 from limpet_supervisor.wire import codec, zmtp
 from limpet_supervisor.wire.messages import AnyItem, AnyReply, Cancel, Item, Reply, Request, StreamEnd
 
-from . import directory
-from .sync import connect, raise_failure, unreachable
+from .sync import connect, raise_failure, reach
 
 _CHUNK: Final = 256 * 1024
 _UNREAD: Final = 10_000
@@ -66,10 +67,7 @@ class AsyncClient:
             NodeUnreachable: no such node runs; says where it was looked for.
             NotPermitted: it belongs to another user.
         """
-        found, places = directory.find(node)
-        if found is None:
-            raise unreachable(node, places)
-        return await cls.at(found.control)
+        return await cls._over(*reach(node))
 
     @classmethod
     async def at(cls, path: str) -> Self:
@@ -79,9 +77,11 @@ class AsyncClient:
             NodeUnreachable: nothing listens there.
             NotPermitted: it belongs to another user.
         """
-        import socket
+        return await cls._over(path, connect(path))
 
-        connection = socket.socket(fileno=connect(path).detach())
+    @classmethod
+    async def _over(cls, path: str, raw: _socket.socket) -> Self:
+        connection = socket.socket(fileno=raw.detach())
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=_CHUNK)
         return cls(path, reader, writer)
 

@@ -81,8 +81,15 @@ def candidates(
 
 
 def places(node: str, environ: Mapping[str, str] | None = None) -> list[Candidate]:
-    """Where a client looks for a node of that name: the candidates, and the systemd unit's directory."""
-    return [*candidates(node, environ), Candidate(f"/run/limpet/{node}", "the generated systemd unit's")]
+    """Where a client looks for a node of that name: the candidates, and the systemd unit's directory.
+
+    A RELEASE_TMP that is there is the only one: who sets it means no other node of that name.
+    """
+    env = os.environ if environ is None else environ
+    found = candidates(node, env)
+    if os.path.isdir(env.get("RELEASE_TMP") or "/nonexistent"):
+        return found[:1]
+    return [*found, Candidate(f"/run/limpet/{node}", "the generated systemd unit's")]
 
 
 def find(node: str, environ: Mapping[str, str] | None = None) -> tuple[RunDirectory | None, list[Candidate]]:

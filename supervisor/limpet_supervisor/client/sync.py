@@ -83,18 +83,19 @@ class Client:
 
     Args:
         path: the control socket's path.
+        connection: one that `reach` has made to it.
 
     Raises:
         NodeUnreachable: nothing listens there.
         NotPermitted: it belongs to another user.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, connection: socket | None = None) -> None:
         self.path = path
         self._streams: dict[int, Stream] = {}
         self._next_id = 1
         self._receiver = zmtp.Receiver()
-        self._socket = connect(path)
+        self._socket = connection or connect(path)
         self._greet()
 
     @classmethod
@@ -104,10 +105,8 @@ class Client:
         Raises:
             NodeUnreachable: no such node runs; says where it was looked for.
         """
-        found, places = directory.find(node)
-        if found is None:
-            raise unreachable(node, places)
-        return cls(found.control)
+        path, connection = reach(node)
+        return cls(path, connection)
 
     def __enter__(self) -> Self:
         return self
@@ -219,15 +218,30 @@ class Client:
         return NodeUnreachable("The node went away", why or f"{self.path} is closed", "see its logs")
 
 
-def unreachable(node: str, places: list[directory.Candidate]) -> NodeUnreachable:
-    """The error that says where a node was looked for, and what is there."""
-    looked = ", ".join(place.path for place in places)
+def reach(node: str) -> tuple[str, socket]:
+    """The control socket of the node of that name, and a connection to it, wherever it is.
+
+    Raises:
+        NodeUnreachable: no such node runs; says where it was looked for and what is there.
+        NotPermitted: it belongs to another user.
+    """
+    places = directory.places(node)
+    refused: LimpetError | None = None
     for place in places:
-        pid = directory.pid_of(place.path)
-        if pid is not None:
-            why = f"pid {pid} of {place.path} is alive, but its control socket is gone"
-            return NodeUnreachable(f"{node} does not answer", why, f"looked in: {looked}")
-    return NodeUnreachable(f"{node} is not running", f"no control socket in: {looked}", "start it first")
+        path = directory.RunDirectory(*place).control
+        if os.path.exists(path):
+            try:
+                return path, connect(path)
+            except (NodeUnreachable, NotPermitted) as error:
+                refused = refused or error
+    if isinstance(refused, NotPermitted):
+        raise refused
+    for place in places:
+        if pid := directory.pid_of(place.path):
+            why = f"pid {pid} of {place.path} lives, and its control socket does not answer"
+            raise NodeUnreachable(f"{node} does not answer", why, "if it is starting or stopping, try again")
+    why = refused.why if refused else f"no control socket in {', '.join(place.path for place in places)}"
+    raise NodeUnreachable(f"{node} is not running", why, "start it first")
 
 
 def connect(path: str) -> socket:
