@@ -3,6 +3,7 @@
 import os
 import sys
 
+from limpet_supervisor import lean
 from limpet_supervisor.errors import ConfigError, LimpetError, UsageError
 
 TYPE_CHECKING = False
@@ -61,6 +62,8 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     Args:
         argv: the arguments without the command's own name; the process's own if None.
     """
+    if argv is None:
+        lean.refuse_typing_extensions()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or os.environ.get("LIMPET_DEBUG") == "1"
     try:

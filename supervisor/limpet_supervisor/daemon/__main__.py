@@ -3,9 +3,12 @@
 import os
 import sys
 
-from .background import child_main
+from limpet_supervisor import lean
 
 if __name__ == "__main__":
+    lean.refuse_typing_extensions()
+    from .background import child_main
+
     file, release, pipe = sys.argv[1:]
     # A second life (restart) has no parent that waits.
     try:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from limpet_supervisor.errors import LimpetError, ProtocolError
 from limpet_supervisor.runtime.reactor import Priority, Reactor
@@ -23,6 +22,8 @@ _PER_TURN: Final = 64
 _QUEUE: Final = 10_000
 """Messages that wait for one slow client."""
 _CREDENTIALS: Final = struct.Struct("3i")
+_MONITOR_EVENT: Final = struct.Struct("=HI")
+"""zmq_socket_monitor(3): event and value. zmq.utils.monitor would import asyncio, which costs 8 MB."""
 
 
 class Peer:
@@ -140,6 +141,7 @@ class Control:
         self._reactor.remove(_descriptor(self._socket))
         self._reactor.remove(_descriptor(self._monitor))
         self._socket.disable_monitor()
+        self._monitor.close(linger=0)  # a socket left open would keep term() waiting for ever
         self._socket.close()
         self._context.term()
 
@@ -192,10 +194,10 @@ class Control:
     def _disconnections(self) -> None:
         while True:
             try:
-                event = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+                told, _endpoint = self._monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            fd = event["value"]
+            _event, fd = _MONITOR_EVENT.unpack(told)
             for peer in [peer for peer in self._peers.values() if peer.fd == fd]:
                 del self._peers[peer.identity]
                 for end in list(peer.on_gone.values()):

@@ -73,9 +73,7 @@ class Ground:
             names = ", ".join(dict.fromkeys(alive.values()))
             said.append(f"an earlier node was killed and has left {names} running: ending them")
             _end(list(alive))
-        for path in (self.directory.control, self.directory.agents, f"{self.directory.path}/values.json"):
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+        self._remove_sockets_and_values()
         for entry in os.listdir(f"{self.directory.path}/notify"):
             os.unlink(f"{self.directory.path}/notify/{entry}")
         return said
@@ -103,11 +101,8 @@ class Ground:
     def leave(self, *, keep_lock: bool = False) -> None:
         """Removes what only a running node has; logs and black boxes stay."""
         path = self.directory.path
-        for name in (self.directory.control, self.directory.agents, f"{path}/values.json"):
-            with suppress(FileNotFoundError):
-                os.unlink(name)
-        for record in self.store.records():
-            self.store.remove(record.name)
+        self._remove_sockets_and_values()
+        self.store.clear()
         for name in ("processes", "output", "notify"):
             with suppress(OSError):
                 os.rmdir(f"{path}/{name}")
@@ -120,6 +115,13 @@ class Ground:
             with suppress(FileNotFoundError):
                 os.unlink(self.directory.pid_file)
         os.close(self._pid_fd)
+
+    def _remove_sockets_and_values(self) -> None:
+        path = self.directory.path
+        values = (f"{path}/{entry}" for entry in os.listdir(path) if entry.startswith("values"))
+        for name in (self.directory.control, self.directory.agents, *values):
+            with suppress(FileNotFoundError):
+                os.unlink(name)
 
 
 def agent_package() -> str:

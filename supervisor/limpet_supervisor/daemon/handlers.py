@@ -261,7 +261,7 @@ class Handlers:
         tree = self.node.tree
         if request.name in tree.specs or request.name in tree.supervisors:
             raise UsageError(f"There is a {request.name} already")
-        spec: ProcessSpec = load_process(request.name, request.table, self.node.spec)
+        spec: ProcessSpec = load_process(request.name, request.table, self.node.spec, present=[*tree.specs])
         missing = [name for name in spec.after if name not in tree.specs]
         if missing:
             raise UsageError(f"{request.name} is after {', '.join(missing)}", "there is no such process")

@@ -103,7 +103,7 @@ class Node:
         self._changed()
 
     def _changed(self) -> None:
-        if self.state is NodeState.STARTING and is_settled(self.tree):
+        if self.state is NodeState.STARTING and not self.processes.starting and is_settled(self.tree):
             self.state = NodeState.RUNNING
             self.publish("node_ready", "", f"{self.spec.name} {self.spec.version} is ready")
         for look in list(self.conditions.values()):
@@ -164,7 +164,8 @@ class Node:
         wall = time.time()
         box = self._box_paths.pop(died.name, None)
         self._groups[died.name] = died.pid
-        self.processes.ended(died.name)
+        if self.state is not NodeState.STOPPING:
+            self.processes.ended(died.name)
 
         def settled(lines: tuple[str, ...]) -> None:
             death = Death(
@@ -178,7 +179,8 @@ class Node:
             )
             self.deaths.setdefault(died.name, deque(maxlen=_DEATHS)).appendleft(death)
 
-        if died.pid:
+        # A node that stops asks for nobody's last words: they are in the files, and nobody is left to ask why.
+        if died.pid and self.state is not NodeState.STOPPING:
             self.output.settled(died.name, settled)
         else:
             settled(())

@@ -17,7 +17,7 @@ from limpet_supervisor.model.status import Death, NodeState
 from limpet_supervisor.runtime import prctl, spawn
 from limpet_supervisor.runtime.agents import Agents
 from limpet_supervisor.runtime.children import Children
-from limpet_supervisor.runtime.limits import raise_file_limit
+from limpet_supervisor.runtime.limits import give_back_memory, raise_file_limit
 from limpet_supervisor.runtime.notify import notify
 from limpet_supervisor.runtime.output import Output
 from limpet_supervisor.runtime.reactor import Reactor
@@ -106,7 +106,7 @@ class Daemon:
         specs = processes(spec.root)
         users = frozenset(uid for uid in (spawn.owner(each)[0] for each in specs) if uid >= 0)
         injection = self._ground.lay_out_agent(for_others=bool(users))
-        values = self._evaluate_configuration(injection)
+        values = self._evaluate_configuration(injection, users)
         self._listeners.bind(spec.sockets)
         output = self._output = Output(
             self._reactor, f"{run.path}/output", run.logs, stdout=stdout, color=color
@@ -135,7 +135,7 @@ class Daemon:
             output=output,
             store=self._ground.store,
             around=spawn.Surroundings(
-                environ=spawn.inherited(os.environ, spec.python, spec.name),
+                environ=spawn.inherited(os.environ, spec),
                 directory=spec.directory,
                 python=spec.python,
                 sockets=tuple(self._listeners.descriptors),
@@ -148,14 +148,17 @@ class Daemon:
         )
         self._agents = agents
 
-    def _evaluate_configuration(self, injection: str) -> str:
-        """Path of the values of config/runtime.py; empty without one."""
+    def _evaluate_configuration(self, injection: str, users: frozenset[int]) -> str:
+        """Path of the values of config/runtime.py, one file for each user; empty without a runtime.py."""
         if not self._spec.runtime_config:
             return ""
         from limpet_supervisor.runtime import boot_config
 
         path = f"{self._ground.directory.path}/values.json"
-        boot_config.write(boot_config.evaluate(self._spec, injection, os.environ), path)
+        values = boot_config.evaluate(self._spec, injection, os.environ)
+        boot_config.write(values, path)
+        for uid in users:
+            boot_config.write(values, spawn.values_for(path, uid), uid=uid)
         return path
 
     # -- running ------------------------------------------------------------------------------------------
@@ -233,6 +236,7 @@ class Daemon:
             notify("READY=1")
             if self._witness is not None:
                 self._witness.ready()
+            give_back_memory()
         if "NOTIFY_SOCKET" in os.environ:
             instances = node.tree.instances.values()
             ready = sum(each.ready for each in instances)

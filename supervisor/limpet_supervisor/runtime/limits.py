@@ -1,5 +1,7 @@
-"""Our own limits."""
+"""Our own limits and memory."""
 
+import ctypes
+import gc
 import resource
 
 
@@ -8,3 +10,10 @@ def raise_file_limit() -> tuple[int, int]:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     return before
+
+
+def give_back_memory() -> None:
+    """Returns what the boot needed and a running node does not: about 1 MB (malloc_trim(3), where it is)."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from limpet_supervisor.model.spec import ProcessSpec
+from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
 
 FIRST_SOCKET: Final = 3
 """SD_LISTEN_FDS_START, sd_listen_fds(3)."""
@@ -58,15 +58,16 @@ class Surroundings(NamedTuple):
     """Path of the run-time configuration's values; empty if there is none."""
 
 
-def inherited(environ: Mapping[str, str], python: str, node: str) -> dict[str, str]:
+def inherited(environ: Mapping[str, str], node: NodeSpec) -> dict[str, str]:
     """The environment that every process starts from; its Python's own commands come first in PATH."""
     env = {key: value for key, value in environ.items() if key not in _OURS}
-    directory = os.path.dirname(python)
+    directory = os.path.dirname(node.python)
     if os.path.exists(f"{directory}/../pyvenv.cfg"):
         env["VIRTUAL_ENV"] = os.path.dirname(directory)
         env["PATH"] = f"{directory}:{env.get('PATH', os.defpath)}"
     env.setdefault("PYTHONUNBUFFERED", "1")  # the last lines before a death are the ones that matter
-    env["LIMPET_NODE"] = node
+    env["LIMPET_NODE"] = node.name
+    env["LIMPET_ENV"] = node.env
     return env
 
 
@@ -81,7 +82,8 @@ def prepare(spec: ProcessSpec, name: str, around: Surroundings, *, output: str, 
     env["LIMPET_PROCESS"] = name
     env["LIMPET_INSTANCE"] = name.rpartition(".")[2]
     if around.values:
-        env["LIMPET_CONFIG"] = around.values
+        uid = owner(spec)[0]
+        env["LIMPET_CONFIG"] = around.values if uid < 0 else values_for(around.values, uid)
     if notify is not None:
         env["NOTIFY_SOCKET"] = notify
     if spec.agent:
@@ -161,6 +163,11 @@ def find_command(command: str, path: str, directory: str) -> str:
             raise PermissionError(errno.EACCES, f"{candidate} is not executable")
     where = directory if "/" in command else f"PATH ({path})"
     raise FileNotFoundError(errno.ENOENT, f"command not found: {command}, in {where}")
+
+
+def values_for(path: str, uid: int) -> str:
+    """The copy of the values at `path` that belongs to another user."""
+    return f"{path.removesuffix('.json')}-{uid}.json"
 
 
 def owner(spec: ProcessSpec) -> tuple[int, int]:

@@ -57,6 +57,12 @@ class Store:
         with suppress(FileNotFoundError):
             os.unlink(f"{self._directory}/{name}.json")
 
+    def clear(self) -> None:
+        """Forgets all."""
+        for entry in os.listdir(self._directory):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self._directory}/{entry}")
+
     def records(self) -> list[Record]:
         """What an earlier daemon has left; a file that cannot be read is passed over."""
         found = []
