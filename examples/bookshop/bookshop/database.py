@@ -15,6 +15,8 @@ R = TypeVar("R")
 
 
 class Database:
+    """The shop's database: `session()` for threads, `await run(function)` and `await ping()` on an event loop."""
+
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.engine = engine(url, pool_size=pool_size)
         self._sessions = sessionmaker(self.engine)
