@@ -25,7 +25,7 @@ def become_evaluator(file: str, release: str | None, words: list[str]) -> int:
     spec = load(file, release=release)
     root = os.path.dirname(agent_package())
     values = boot_config.evaluate(spec, root, os.environ)
-    environ = spawn.inherited(os.environ, spec.python, spec.name)
+    environ = spawn.inherited(os.environ, spec)
     boot_config.hand_over(values, environ)
     os.chdir(spec.directory)
     sys.stdout.flush()

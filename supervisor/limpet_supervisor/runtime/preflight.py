@@ -29,7 +29,7 @@ def problems(
     Raises:
         ConfigError: the application's interpreter cannot be run.
     """
-    around = spawn.inherited(environ, spec.python, spec.name)
+    around = spawn.inherited(environ, spec)
     found = []
     with fresh.memory_file(values.document) as config:
         for process in processes(spec.root):
