@@ -15,7 +15,9 @@ LimpetError                 1   failed
 A message reads `what. why. what to do`: three facts, each optional but the first.
 """
 
-from typing import ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # clients raise these before they import anything heavy
+    from typing import ClassVar
 
 
 class LimpetError(Exception):
@@ -27,7 +29,7 @@ class LimpetError(Exception):
         todo: what the user can do about it, likewise; may be empty.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: "ClassVar[int]" = 1
 
     def __init__(self, what: str, why: str = "", todo: str = "") -> None:
         super().__init__(what)
