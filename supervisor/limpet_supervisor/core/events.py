@@ -51,6 +51,7 @@ class Swept(Struct, frozen=True):
     """No descendant of the instance's ended process remains."""
 
     name: str
+    chance: float = 0.5
 
 
 class Fault(Struct, frozen=True):
@@ -114,21 +115,9 @@ class ShutdownCommand(Struct, frozen=True):
     """Stop everything in order; then the node ends."""
 
 
-Event = (
-    Boot
-    | Spawned
-    | SpawnFailed
-    | BecameReady
-    | Exited
-    | Swept
-    | Fault
-    | Captured
-    | Deadline
-    | StartCommand
-    | StopCommand
-    | RestartCommand
-    | ScaleCommand
-    | AddCommand
-    | RemoveCommand
-    | ShutdownCommand
-)
+Fact = Spawned | SpawnFailed | BecameReady | Exited | Swept | Fault | Captured | Deadline
+"""About one instance, by its name."""
+
+Command = StartCommand | StopCommand | RestartCommand | ScaleCommand | AddCommand | RemoveCommand
+
+Event = Boot | Fact | Command | ShutdownCommand

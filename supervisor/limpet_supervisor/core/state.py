@@ -4,6 +4,7 @@ Three facts about an instance stay apart: what is wanted of it, what it is, whet
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -51,7 +52,11 @@ class Outcome(StrEnum):
     """Why an instance is down and stays so though it is wanted up."""
 
     EXITED = "exited"
+    """It has ended, and its restart type says that this is all."""
     FAILED = "failed"
+    """Its supervisor has given up and is not started again."""
+    ENDED = "ended"
+    """Its supervisor has ended, or is about to, and it with it."""
 
 
 class Instance(Struct, frozen=True):
@@ -102,12 +107,12 @@ class Instance(Struct, frozen=True):
             case Life.STARTING:
                 return State.STARTING
             case Life.DOWN:
+                if not self.wanted or self.outcome is Outcome.ENDED:
+                    return State.STOPPED
                 if self.outcome is Outcome.EXITED:
                     return State.EXITED
                 if self.outcome is Outcome.FAILED:
                     return State.FAILED
-                if not self.wanted:
-                    return State.STOPPED
                 return State.STARTING if self.retry_at is None else State.BACKOFF
             case _:
                 return State.STOPPING
@@ -145,9 +150,11 @@ class Supervisor(Struct, frozen=True):
     pending: tuple[str, ...] = ()
     """Units still to be terminated, next one first."""
     scope: frozenset[str] = frozenset()
-    """Units that are started again when none is pending."""
+    """Units that are started again, whole, when none is pending."""
+    held: frozenset[str] = frozenset()
+    """Instances and nested supervisors whose end began the restart, and that are started again with it."""
     hold_until: float | None = None
-    """The scope is started no sooner: the delay of the child whose end began it."""
+    """They are started no sooner: the delay of the child whose end began it."""
     reason: Reason | None = None
     restarts: tuple[float, ...] = ()
     """Times of the restarts within its window."""
@@ -158,15 +165,28 @@ class Supervisor(Struct, frozen=True):
         return self.spec.name
 
 
+class Place(NamedTuple):
+    """Where a process stands, whether it has an instance or not."""
+
+    supervisor: str
+    position: int
+    """In the start order of the whole tree."""
+
+
 class Tree(Struct, frozen=True):
     """A node's supervision tree."""
 
     root: str
     supervisors: dict[str, Supervisor]
+    """Each before those below it."""
     specs: dict[str, ProcessSpec]
+    places: dict[str, Place]
+    """Where each process stands."""
     instances: dict[str, Instance]
     members: dict[str, tuple[str, ...]]
     """Instances of each process, in order."""
+    removing: frozenset[str] = frozenset()
+    """Processes that are forgotten with their last instance."""
     waiting: frozenset[str] = frozenset()
     """Instances that are down and may have to be started. Invariant: contains every such instance."""
     ended: bool = False
@@ -180,6 +200,7 @@ def plant(spec: NodeSpec) -> Tree:
     """The tree of a node that runs nothing yet."""
     supervisors: dict[str, Supervisor] = {}
     specs: dict[str, ProcessSpec] = {}
+    places: dict[str, Place] = {}
     instances: dict[str, Instance] = {}
     members: dict[str, tuple[str, ...]] = {}
 
@@ -190,17 +211,30 @@ def plant(spec: NodeSpec) -> Tree:
         )
         supervisors[supervisor.name] = Supervisor(spec=supervisor, parent=parent, units=units)
         for process in supervisor.processes:
-            position = len(specs)
+            place = places[process.name] = Place(supervisor.name, len(specs))
             specs[process.name] = process
             members[process.name] = process.instance_names()
             for number, name in enumerate(members[process.name], 1):
-                instances[name] = Instance(
-                    name=name, process=process.name, supervisor=supervisor.name, order=(position, number)
-                )
+                instances[name] = seed(process.name, place, number)
         for nested in supervisor.supervisors:
             grow(nested, supervisor.name)
 
     grow(spec.root, None)
     return Tree(
-        root=spec.root.name, supervisors=supervisors, specs=specs, instances=instances, members=members
+        root=spec.root.name,
+        supervisors=supervisors,
+        specs=specs,
+        places=places,
+        instances=instances,
+        members=members,
+    )
+
+
+def seed(process: str, place: Place, number: int) -> Instance:
+    """Instance `number` of a process, never started."""
+    return Instance(
+        name=f"{process}.{number}",
+        process=process,
+        supervisor=place.supervisor,
+        order=(place.position, number),
     )
