@@ -27,4 +27,5 @@ def run(arguments: Namespace) -> int:
         prctl.die_with_parent(signal.SIGTERM)
     spec = load(target.file_of(arguments), release=arguments.release)
     sys.stdout.flush()
-    return foreground(spec, color=output.painter() is output.paint)
+    color = output.painter() is output.paint
+    return foreground(spec, color=color, for_console=arguments.for_console)

@@ -33,7 +33,7 @@ class Node:
     """One running release.
 
     Args:
-        log: prints one of the node's own lines.
+        log: prints one of the node's own lines, of a kind of event.
         on_end: called when nothing runs any more and nothing shall, with the reason.
     """
 
@@ -46,7 +46,7 @@ class Node:
         output: Output,
         agents: Agents,
         boxes: BlackBoxes,
-        log: Callable[[str], None],
+        log: Callable[[str, str], None],
         on_end: Callable[[str], None],
     ) -> None:
         self.spec = spec
@@ -150,7 +150,7 @@ class Node:
         """A lifecycle event: to the node's log, and to all who follow."""
         event = Event(at=time.time(), kind=kind, process=process, pid=pid, text=text)
         self.events.append(event)
-        self._log(text)
+        self._log(kind, text)
         for subscriber in list(self.subscribers.values()):
             subscriber(event)
 
@@ -179,7 +179,7 @@ class Node:
             )
             self.deaths.setdefault(died.name, deque(maxlen=_DEATHS)).appendleft(death)
 
-        # A node that stops asks for nobody's last words: they are in the files, and nobody is left to ask why.
+        # A node that stops asks for nobody's last words: they are in the files.
         if died.pid and self.state is not NodeState.STOPPING:
             self.output.settled(died.name, settled)
         else:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from limpet_supervisor.core.state import Instance, Phase
 from limpet_supervisor.core.tree import waits_for
 from limpet_supervisor.errors import NoSuchProcess
@@ -179,8 +181,8 @@ class Observer:
     # -- tree ---------------------------------------------------------------------------------------------
 
     def tree(self) -> TreeNode:
-        """The supervision tree with the processes below each process."""
-        return self._supervisor(self._node.tree.root)
+        """The supervision tree with the processes below each process; the root bears the node's name."""
+        return replace(self._supervisor(self._node.tree.root), name=self._node.spec.name)
 
     def _supervisor(self, name: str) -> TreeNode:
         tree = self._node.tree

@@ -45,8 +45,13 @@ class Witness(Protocol):
         """The node ended before that."""
 
 
-def foreground(spec: NodeSpec, *, color: bool) -> int:
+def foreground(spec: NodeSpec, *, color: bool, for_console: bool = False) -> int:
     """Runs a node in this very process until it ends; its output, and its processes', goes to stdout.
+
+    Args:
+        spec: what to run.
+        color: whether names of processes are coloured.
+        for_console: a console shows the output: what is evaluated there is not repeated.
 
     Returns:
         The exit code: 0 after a stop, 1 after an escalation.
@@ -54,7 +59,8 @@ def foreground(spec: NodeSpec, *, color: bool) -> int:
     Raises:
         LimpetError: it cannot be brought up; nothing of it is left.
     """
-    return Daemon(spec, stdout=sys.stdout.fileno(), color=color).run()
+    unsaid = frozenset({"evaluated"} if for_console else ())
+    return Daemon(spec, stdout=sys.stdout.fileno(), color=color, unsaid=unsaid).run()
 
 
 def node_name(spec: NodeSpec) -> str:
@@ -73,6 +79,7 @@ class Daemon:
         color: bool = False,
         witness: Witness | None = None,
         log: Callable[[str], None] | None = None,
+        unsaid: frozenset[str] = frozenset(),
     ) -> None:
         self._spec = spec
         self._witness = witness
@@ -81,6 +88,8 @@ class Daemon:
         self._interrupts = 0
         self._told_ready = False
         self._log_line = log
+        self._unsaid = unsaid
+        """Kinds of events that are left out of the log."""
         nofile = raise_file_limit()
         prctl.become_subreaper()
         self._reactor = Reactor()
@@ -125,7 +134,7 @@ class Daemon:
             output=output,
             agents=agents,
             boxes=boxes,
-            log=self._log,
+            log=self._log_event,
             on_end=self._ended,
         )
         self.node.processes = Processes(
@@ -250,6 +259,10 @@ class Daemon:
             if self.node.state is not NodeState.RUNNING:
                 notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_BY}")
             self._reactor.call_later(_EXTEND_EVERY, self._extend)
+
+    def _log_event(self, kind: str, text: str) -> None:
+        if kind not in self._unsaid:
+            self._log(text)
 
     def _log(self, text: str) -> None:
         if self._log_line is not None:
