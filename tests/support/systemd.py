@@ -93,13 +93,13 @@ def _pause(seconds: float) -> None:
 
 
 @contextmanager
-def booted(scratch: Path | None = None) -> Iterator[Machine]:
+def booted(*shown: Path) -> Iterator[Machine]:
     """Boots a container, and removes it with all that is in it.
 
     Args:
-        scratch: a directory on the same disk as /; one under /var/tmp if None.
+        shown: directories to be seen inside, read-only, also if they are below /tmp, which is empty there.
     """
-    with tempfile.TemporaryDirectory(prefix="limpet-", dir=scratch or "/var/tmp") as directory:
+    with tempfile.TemporaryDirectory(prefix="limpet-", dir="/var/tmp") as directory:
         place = Path(directory)
         root, upper, work = (place / name for name in ("root", "upper", "work"))
         for path in (root, upper, work):
@@ -109,7 +109,7 @@ def booted(scratch: Path | None = None) -> Iterator[Machine]:
             check=True,
         )
         try:
-            with _nspawn(root, f"limpet-{secrets.token_hex(4)}") as leader:
+            with _nspawn(root, shown) as leader:
                 machine = Machine(root, leader)
                 machine.wait(lambda: _is_up(machine), "systemd is up")
                 yield machine
@@ -119,7 +119,7 @@ def booted(scratch: Path | None = None) -> Iterator[Machine]:
 
 
 @contextmanager
-def _nspawn(root: Path, name: str) -> Iterator[int]:
+def _nspawn(root: Path, shown: tuple[Path, ...]) -> Iterator[int]:
     """systemd-nspawn over `root`; the pid of its init."""
     console = root.parent / "console"
     with (
@@ -133,7 +133,8 @@ def _nspawn(root: Path, name: str) -> Iterator[int]:
                 "--register=no",
                 "--keep-unit",
                 "--private-network",
-                f"--machine={name}",
+                f"--machine=limpet-{secrets.token_hex(4)}",
+                *(f"--bind-ro={path}" for path in shown),
                 "systemd.unit=basic.target",
             ],
             stdin=subprocess.DEVNULL,

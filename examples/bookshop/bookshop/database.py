@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class Database:
-    """The shop's database: `session()` for threads, `await run(function)` and `await ping()` on an event loop."""
+    """The shop's database: `session()` for threads, `await run(function)` and `await ping()` on a loop."""
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.engine = engine(url, pool_size=pool_size)
