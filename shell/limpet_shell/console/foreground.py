@@ -114,10 +114,9 @@ async def _run(where: Target, process: str) -> int:
             loop.add_signal_handler(number, node.interrupt)
         code = await node.stop()
     if died:
-        output.write_error(
-            f"limpet: {where.node} ended by itself, with exit code {code}; its last lines are above"
-        )
-    return code
+        how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        output.write_error(f"limpet: {where.node} ended by itself, {how}; its last lines are above")
+    return code if code >= 0 else 128 - code
 
 
 def run_with_node(where: Target, process: str) -> int:

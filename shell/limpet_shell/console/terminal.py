@@ -10,8 +10,9 @@ from typing import Final
 from limpet_shell import output
 from limpet_shell.target import Target
 from limpet_supervisor.client import messages
+from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
-from limpet_supervisor.model.status import Event
+from limpet_supervisor.model.status import Event, NodeState
 
 from .history import FileHistory, path_of
 from .link import Link
@@ -87,15 +88,24 @@ class Console:
         self.screen.notice(
             f"{pong.node} {pong.version}, pid {pong.pid}. Type Python, or :help; Ctrl-D leaves."
         )
-        try:
-            await self.session.first(process)
-        except NodeUnreachable:
-            raise
-        except LimpetError as error:
-            if process:
+        while True:
+            try:
+                await self.session.first(process)
+            except NodeUnreachable:
                 raise
-            # The node's commands serve without a process; the first that gets ready is attached to.
-            self.screen.notice(str(error), "yellow")
+            except LimpetError as error:
+                if await self._still_starting(client):
+                    await asyncio.sleep(_TRY_PROCESS)
+                    continue
+                if process:
+                    raise
+                # The node's commands serve without a process; the first that gets ready is attached to.
+                self.screen.notice(str(error), "yellow")
+            return
+
+    async def _still_starting(self, client: AsyncClient) -> bool:
+        status: messages.StatusReply = await client.request(messages.Status())
+        return status.node.state is NodeState.STARTING and not self._leaving
 
     async def _follow_events(self) -> None:
         """Says when the attached process ends and when it is there again, or the node."""
