@@ -33,7 +33,9 @@ docs: install ## the documents' commands, links and references
 	$(BIN)/pytest $(PYTEST) tests/docs
 
 bench: install ## measures; the figures and the machine go to bench/README.md
-	$(BIN)/python bench
+	@for script in $$(grep -l '^if __name__' bench/*.py); do \
+	  echo "== $$script"; $(BIN)/python $$script || exit 1; \
+	done
 
 clean: ## removes what `make install` made
 	rm -rf .venv $(SHOP)/.venv
