@@ -192,9 +192,8 @@ def main():
         if arguments.control:
             for form in ("", "raw", "json"):
                 p50, p99 = control(writer, directory, form)
-                print(
-                    f"loop latency, {form + ' flooded' if form else 'quiet'}: p50 {p50:.0f} us, p99 {p99:.0f} us"
-                )
+                what = f"flooded, {form}" if form else "quiet"
+                print(f"loop latency, {what}: p50 {p50:.0f} us, p99 {p99:.0f} us")
             return
         candidates = {
             "cat": cat,

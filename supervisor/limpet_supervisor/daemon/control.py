@@ -21,6 +21,8 @@ _PER_TURN: Final = 64
 """Requests answered in one turn of the loop; the rest in the next."""
 _QUEUE: Final = 10_000
 """Messages that wait for one slow client."""
+_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+_LAST: Final = int(zmq.NOBLOCK)
 _CREDENTIALS: Final = struct.Struct("3i")
 _MONITOR_EVENT: Final = struct.Struct("=HI")
 """zmq_socket_monitor(3): event and value. zmq.utils.monitor would import asyncio, which costs 8 MB."""
@@ -116,15 +118,20 @@ class Control:
         finally:
             os.umask(mask)
         self._drain_scheduled = False
+        self._draining = False
         reactor.add(_descriptor(self._monitor), lambda _events: self._disconnections())
         reactor.add(_descriptor(self._socket), lambda _events: self._drain(), priority=Priority.CONTROL)
         self._schedule()
 
     def send(self, answer: Answer, message: Item | Reply) -> bool:
         """Whether the message is on its way."""
-        frames = [answer.peer.identity, *codec.encode_answer(answer.request_id, message)]
+        head, body = codec.encode_answer(answer.request_id, message)
+        send = self._socket.send
         try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK)
+            # Guarantee: a full queue and a client that is gone are both told of by the first frame.
+            send(answer.peer.identity, _MORE)
+            send(head, _MORE)
+            send(body, _LAST)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:
@@ -133,7 +140,8 @@ class Control:
             return False
         finally:
             # The descriptor is edge-triggered: a send may have consumed the edge of a request.
-            self._schedule()
+            if not self._draining:
+                self._schedule()
         return True
 
     def close(self) -> None:
@@ -155,12 +163,18 @@ class Control:
         self._drain()
 
     def _drain(self) -> None:
-        for _ in range(_PER_TURN):
-            try:
-                identity = self._socket.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return
-            self._take(self._peer(identity), self._socket.recv_multipart(zmq.NOBLOCK))
+        """Takes requests until there is none left: only then does the descriptor tell of the next."""
+        receive, receive_rest = self._socket.recv, self._socket.recv_multipart
+        self._draining = True
+        try:
+            for _ in range(_PER_TURN):
+                try:
+                    identity = receive(_LAST, copy=False)
+                except zmq.Again:
+                    return
+                self._take(self._peer(identity), receive_rest(_LAST))
+        finally:
+            self._draining = False
         self._schedule()
 
     def _peer(self, identity: Any) -> Peer:
@@ -178,8 +192,8 @@ class Control:
             request_id, request = codec.decode_request(frames)
         except ProtocolError as error:
             self.garbage += 1
-            if len(frames) == 3 and frames[1].isdigit() and len(frames[1]) <= 20:
-                Answer(self, peer, int(frames[1])).fail(error)
+            if (unread := codec.request_id_of(frames)) is not None:
+                Answer(self, peer, unread).fail(error)
             return
         answer = Answer(self, peer, request_id)
         try:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from limpet_supervisor.core.state import Instance, Phase
+from limpet_supervisor.core.state import Instance, Phase, Tree
 from limpet_supervisor.core.tree import waits_for
 from limpet_supervisor.errors import NoSuchProcess
 from limpet_supervisor.model.status import Member, NodeFacts, ProcessStatus, State
@@ -39,6 +39,10 @@ class Observer:
         self._node = node
         self._samples: dict[str, _Sample] = {}
         self._no_agent: dict[int, str] = {}
+        self._pid = os.getpid()
+        self._counted: Tree | None = None
+        """The tree that `_counts` is of; a tree is never changed, so it tells whether they still hold."""
+        self._counts = (0, 0)
 
     def names(self, name: str) -> tuple[str, ...]:
         """The instances that a name means: itself, or all of a process or of a supervisor.
@@ -63,15 +67,18 @@ class Observer:
     def facts(self) -> NodeFacts:
         """The node's own line."""
         node = self._node
-        wanted = [each for each in node.tree.instances.values() if each.wanted]
+        if self._counted is not node.tree:
+            wanted = [each for each in node.tree.instances.values() if each.wanted]
+            self._counts = (len(wanted), sum(each.ready for each in wanted))
+            self._counted = node.tree
         return NodeFacts(
             name=node.spec.name,
             version=node.spec.version,
-            pid=os.getpid(),
+            pid=self._pid,
             uptime=node.reactor.now() - node.started_at,
             state=node.state,
-            wanted=len(wanted),
-            ready=sum(each.ready for each in wanted),
+            wanted=self._counts[0],
+            ready=self._counts[1],
         )
 
     def status(self, names: Iterable[str] = ()) -> tuple[ProcessStatus, ...]:
@@ -109,7 +116,11 @@ class Observer:
 
     def _reason(self, instance: Instance, now: float) -> str | None:
         tree = self._node.tree
-        match instance.state:
+        state = instance.state
+        if state is State.RUNNING:
+            running = self._node.processes.running.get(instance.name)
+            return running.status or None if running else None
+        match state:
             case State.STARTING if instance.pid is None:
                 waits = waits_for(tree, instance)
                 if waits:
@@ -127,10 +138,7 @@ class Observer:
                 return f"{cause}; {self._node.processes.waiting_for(instance.name)} for {waits_since}"
             case State.EXITED | State.FAILED:
                 return self.last_end(instance)
-            case State.RUNNING:
-                running = self._node.processes.running.get(instance.name)
-                return running.status or None if running else None
-            case State.STOPPED:
+            case _:
                 return None
 
     def last_end(self, instance: Instance) -> str:
