@@ -22,8 +22,8 @@ def log_path(directory: str, name: str, log: Log) -> str:
 class LogFile:
     """One file and its backups `.1` (the latest) to `.N`.
 
-    Invariant: rotation cuts at line ends only; a line that is itself longer than the limit may make a file up
-    to twice as long, and is the only one that is ever cut.
+    Invariant: rotation cuts at line ends only. A line that came in pieces ends in the file in which it began,
+    which may make that one longer than the limit; at twice the limit, and only there, a line is cut.
     """
 
     def __init__(self, path: str, max_bytes: int, backups: int) -> None:

@@ -57,8 +57,8 @@ class Output:
         if stdout is not None:
             self._pump.foreground = Foreground(stdout, self._pump.wake, color=color)
 
-    def _failed(self, error: BaseException) -> None:
-        """A bug ended the pump: the loop must end too, so that a successor takes the FIFOs over."""
+    def _failed(self, error: Exception) -> None:
+        """A bug in the pump, which goes on: the loop hears of it as of its own."""
 
         def fail() -> None:
             raise error

@@ -31,6 +31,7 @@ _LONGEST_RETRY: Final = 2.0
 _PACE: Final = 0.0005
 """Seconds between two looks at a hot source."""
 _EMPTY_PASSES: Final = 4
+_AFTER_FAULT: Final = 0.1
 
 
 class Pump:
@@ -41,8 +42,8 @@ class Pump:
     pays for a wake-up, and is looked at every half millisecond: that is faster for the writer, and cheaper.
     """
 
-    def __init__(self, failed: Callable[[BaseException], None]) -> None:
-        """Begins at once; `failed` is called in our thread if that ends by a fault of ours."""
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        """Begins at once; `failed` is told, in our thread, of an exception that should not have come up."""
         self.foreground: Foreground | None = None
         self._failed = failed
         self._epoll = select.epoll()
@@ -92,11 +93,12 @@ class Pump:
         self._running = False
 
     def _run(self) -> None:
-        try:
-            while self._running:
+        while self._running:
+            try:
                 self._turn()
-        except BaseException as error:  # noqa: BLE001 - a bug here would leave every writer waiting in silence
-            self._failed(error)
+            except Exception as error:  # noqa: BLE001 - a bug must not leave every writer waiting in silence
+                self._failed(error)
+                time.sleep(_AFTER_FAULT)
 
     def _turn(self) -> None:
         waited = self.foreground.full() if self.foreground is not None else 0.0

@@ -133,6 +133,7 @@ class Source:
         block = self._encoder.encode(data, in_line=goes_on)
         if file.in_line and not goes_on:
             block = self._encoder.end_line + block
+            self._since -= len(self._encoder.end_line)
         self._continues = True
         self._append(file, block, len(block))
 
@@ -216,6 +217,7 @@ class Source:
             self._resume(file, b"")
         elif file.in_line and self._continues and not file.shared:
             end = self._encoder.end_line
+            self._since += len(end)
             self.pending = end[file.write(end, len(end)) :] if not self._drop else b""
 
     def last_lines(self) -> tuple[str, ...]:
@@ -223,11 +225,13 @@ class Source:
         if self.file is None or self.file.shared:
             block, self._tail = self._tail, b""
             return tuple(decode(block, LAST_LINES, "raw"))
-        size = min(self._since, _LAST_BYTES)
-        self._since = 0
-        if not size:
+        since, self._since = self._since, 0
+        if not since:
             return ()
-        return tuple(decode(tail(self.file.path, size) + self.pending, LAST_LINES, self._form))
+        block = tail(self.file.path, min(since - len(self.pending), _LAST_BYTES)) + self.pending
+        if since > _LAST_BYTES:
+            block = block.partition(b"\n")[2]
+        return tuple(decode(block, LAST_LINES, self._form))
 
     def counters(self) -> Counters:
         """The counts so far; for any thread."""
