@@ -1,7 +1,8 @@
 """Control frames <-> messages.
 
 A request is two frames: a head, `limpet/1 17` (version, and an id that the client chooses, 1 to 20 digits),
-and a body. An answer is likewise a head, `limpet/1 17 i` (an item) or `limpet/1 17 r` (the reply), and a body.
+and a body. An answer is likewise a head, `limpet/1 17 i` (an item) or `limpet/1 17 r` (the reply), and a
+body.
 Bodies are MessagePack maps.
 """
 
