@@ -24,7 +24,6 @@ from time import monotonic, sleep
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
-    from collections.abc import Callable
     from typing import Any
 
 __all__ = [
@@ -51,23 +50,30 @@ MAX_ARGUMENTS = 4000
 """Characters of the command line that are told to the daemon."""
 STAGE1 = "_limpet_stage1"
 
-_F_DUPFD_CLOEXEC = 1030
+_MSG_PEEK = 0x2
 _MSG_NOSIGNAL = 0x4000
-_POLLIN = 1
 
 
 class Connection:
     """A stream to the daemon; every access makes sure that the descriptor is still the one we opened."""
 
     def __init__(self, made: "socket") -> None:
+        made.setblocking(False)
         self._socket = made
+        self._patient = type(made)(fileno=made.fileno())
+        """The same descriptor again, for calls that wait."""
+        self._patience = -1.0
         self._inode = posix.fstat(made.fileno()).st_ino
         self._buffer = bytearray()
         self.open = True
 
-    def fileno(self) -> int:
-        """The descriptor's number."""
-        return self._socket.fileno()
+    def connect(self, path: str) -> None:
+        """Connects to the daemon's socket.
+
+        Raises:
+            OSError: it is not there, or too busy to be waited for.
+        """
+        self._socket.connect(path)
 
     def ours(self) -> bool:
         """Whether the descriptor is still open and our socket."""
@@ -78,11 +84,11 @@ class Connection:
         except OSError:
             return False
 
-    def write(self, data: "bytes | memoryview") -> int:
-        """Sends what the kernel takes of `data` at once.
+    def write(self, data: "bytes | memoryview", patience: float = 0.0) -> int:
+        """Sends what the kernel takes of `data` within `patience` seconds.
 
         Returns:
-            Bytes taken; 0 if the daemon is too slow just now.
+            Bytes taken; 0 if the daemon is too slow.
 
         Raises:
             OSError: the connection is lost.
@@ -91,9 +97,30 @@ class Connection:
             raise BrokenPipeError
         try:
             # MSG_NOSIGNAL: an application may have given SIGPIPE its deadly default back.
-            return self._socket.send(data, _MSG_NOSIGNAL)
-        except BlockingIOError:
+            if not patience:
+                return self._socket.send(data, _MSG_NOSIGNAL)
+            same = type(self._socket)(fileno=self._socket.fileno())
+            try:
+                same.settimeout(patience)
+                return same.send(data, _MSG_NOSIGNAL)
+            finally:
+                same.detach()
+        except (BlockingIOError, TimeoutError):
             return 0
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for data, or the end, for so long; False if the descriptor is not ours any more."""
+        if not self.ours():
+            return False
+        if seconds != self._patience:
+            self._patience = seconds
+            self._patient.settimeout(max(seconds, 0.001))
+        try:
+            # Only a look: should the number have become the application's meanwhile, it loses nothing.
+            self._patient.recv(1, _MSG_PEEK)
+        except (BlockingIOError, TimeoutError):
+            return self.ours()
+        return self.ours()
 
     def read(self) -> "list[bytes] | None":
         """The bodies of the frames that have arrived whole; None at the end of the stream.
@@ -124,6 +151,7 @@ class Connection:
         """Closes the socket, or lets its number go if that belongs to someone else by now."""
         ours = self.ours()
         self.open = False
+        self._patient.detach()
         if ours:
             self._socket.close()
         else:
@@ -180,6 +208,34 @@ def _is_main_interpreter() -> bool:
     return True
 
 
+def _raised(made: "socket", *, alone: bool) -> "socket":
+    """The socket under a high number, where the process's limit of descriptors reaches up there."""
+    low = made.fileno()
+    try:
+        if alone:
+            # Race: none, with one thread. `fcntl` would have to be loaded from the disk.
+            high = LOW_DESCRIPTOR
+            while _is_open(high):
+                high += 1
+            posix.dup2(low, high, inheritable=False)
+        else:
+            from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+            high = fcntl(low, F_DUPFD_CLOEXEC, LOW_DESCRIPTOR)
+    except OSError:
+        return made
+    made.close()
+    return type(made)(fileno=high)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        posix.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
 def _quoted(text: str) -> str:
     """`text` as a JSON string."""
     return '"' + "".join(c if c >= " " and c not in '"\\' else f"\\u{ord(c):04x}" for c in text) + '"'
@@ -190,14 +246,8 @@ class Agent:
 
     def __init__(self, path: str, process: str) -> None:
         from _socket import AF_UNIX, SOCK_STREAM, socket
-        from fcntl import fcntl
-        from select import poll
 
-        # Taken here, before the application's first line: gevent replaces some of them.
-        self._fcntl = fcntl
-        self._poll: Callable[[], Any] = poll
-        self._socket = socket
-        self._kind = (AF_UNIX, SOCK_STREAM)
+        self._kind: tuple[type[socket], int, int] = (socket, AF_UNIX, SOCK_STREAM)
         self.path = path
         self.process = process
         self.forked_from = 0
@@ -209,12 +259,19 @@ class Agent:
 
     def start(self) -> None:
         """Dials the daemon and starts the thread that listens."""
-        self.connection = self._dial()
+        import _signal
+
+        self.connection = self._dial(alone=True)
+        # Before the thread begins, which inherits the mask: from its first moment on no signal that the
+        # application waits for by `sigwait` is delivered to it.
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
         try:
             start_new_thread(self._run, ())
         except RuntimeError as failure:  # no more threads: then no agent either
             self.failure = failure
             self._drop()
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
     def after_fork(self) -> None:
         """In the child of a fork: forgets everything that was the parent's, and dials for itself."""
@@ -252,26 +309,20 @@ class Agent:
         ).encode("utf-8", "replace")
         return len(body).to_bytes(4, "big") + body
 
-    def _dial(self) -> Connection | None:
-        """A connection that has said hello; None if the daemon cannot be reached just now."""
-        low = None
+    def _dial(self, *, alone: bool) -> Connection | None:
+        """A connection that has said hello; None if the daemon cannot be reached just now.
+
+        Args:
+            alone: this is the only thread yet.
+        """
         try:
-            low = self._socket(*self._kind)
-            try:
-                made = self._socket(
-                    *self._kind, 0, self._fcntl(low.fileno(), _F_DUPFD_CLOEXEC, LOW_DESCRIPTOR)
-                )
-                low.close()
-            except OSError:  # RLIMIT_NOFILE does not reach up there
-                made = low
-            made.setblocking(False)
+            kind, family, type_ = self._kind
+            made = kind(family, type_)
         except OSError:
-            if low is not None:
-                low.close()
             return None
-        connection = Connection(made)
+        connection = Connection(_raised(made, alone=alone))
         try:
-            made.connect(self.path)
+            connection.connect(self.path)
             connection.write(self._hello())
         except OSError:
             connection.close()
@@ -280,9 +331,6 @@ class Agent:
 
     def _run(self) -> None:
         try:
-            import _signal
-
-            _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
             delay = FIRST_DELAY
             while True:
                 if self.connection is not None:
@@ -294,25 +342,20 @@ class Agent:
                     self._drop()
                     if monotonic() - since > 1.0:
                         delay = FIRST_DELAY
-                self._poll().poll(int(delay * 1000))
+                sleep(delay)
                 delay = min(2 * delay, LAST_DELAY)
-                self.connection = self._dial()
+                self.connection = self._dial(alone=False)
         except Exception as failure:  # noqa: BLE001 - raised, it would be printed
             self.failure = failure
 
     def _serve(self, connection: Connection) -> None:
         """Listens until the connection is lost."""
-        poller = self._poll()
-        poller.register(connection.fileno(), _POLLIN)
         while True:
-            wait = IDLE
+            seconds = IDLE
             if self.stage1 is not None:
-                wait = min(wait, self.stage1.tick())
-            ready = poller.poll(int(wait * 1000) + 1)
-            if not connection.ours():
+                seconds = min(seconds, self.stage1.tick())
+            if not connection.wait(seconds):
                 return
-            if not ready:
-                continue
             bodies = connection.read()
             if bodies is None:
                 return

@@ -6,13 +6,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from limpet_supervisor.wire import agent as wire
 
@@ -131,7 +130,7 @@ class Daemon:
 
     def __init__(self, directory: Path, python: str) -> None:
         self.directory = directory
-        self.python = python
+        self.python = _bare(python, directory)
         self.path = directory / "a.sock"
         self.children: list[Child] = []
         self.peers: list[Peer] = []
@@ -199,8 +198,8 @@ class Daemon:
             peer.socket.close()
         self.peers.clear()
 
-    def return_(self) -> None:
-        """Listens again."""
+    def listen(self) -> None:
+        """Listens again, after `vanish`."""
         self.listener = self._listen()
 
     def close(self) -> None:
@@ -216,6 +215,15 @@ def _leads(pid: int) -> bool:
     with contextlib.suppress(ProcessLookupError):
         return os.getpgid(pid) == pid
     return False
+
+
+def _bare(python: str, directory: Path) -> str:
+    """The interpreter with site-packages of its own, empty ones: nothing loads modules before we look."""
+    venv = directory / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").write_text(f"home = {Path(python).parent}\n")
+    (venv / "bin" / "python").symlink_to(python)
+    return str(venv / "bin" / "python")
 
 
 @contextlib.contextmanager
@@ -238,15 +246,16 @@ def until(condition: Any, what: str) -> None:
         time.sleep(0.005)
 
 
-def interpreters() -> Sequence[str]:
-    """Real CPythons of 3.11 and later on this machine, without duplicates of a version."""
-    found = {}
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [*sorted(root.glob("3.*/bin/python")), Path(os.path.realpath(os.sys.executable))]
-    for candidate in candidates:
-        version = candidate.parents[1].name
-        found.setdefault(version, str(candidate))
-    return list(found.values())
+MINORS = (11, 12, 13)
 
 
-decode = msgspec.json.decode
+def interpreter(minor: int) -> str | None:
+    """A real CPython 3.MINOR of this machine; None if there is none."""
+    if sys.version_info[:2] == (3, minor):
+        return os.path.realpath(sys.executable)
+    homes = (Path.home() / ".pyenv/versions", Path.home() / ".local/share/uv/python")
+    for home in homes:
+        for found in sorted(home.glob(f"*3.{minor}.*/bin/python3.{minor}")):
+            return str(found)
+    named = shutil.which(f"python3.{minor}", path="/usr/local/bin:/usr/bin")
+    return os.path.realpath(named) if named else None

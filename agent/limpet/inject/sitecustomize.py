@@ -12,6 +12,8 @@ import sys
 
 def _start_agent():
     # type: () -> Exception | None
+    if "LIMPET_AGENT" not in os.environ:
+        return None
     if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
         return None
     try:

@@ -4,8 +4,8 @@ A frame that the kernel does not take at once waits in a queue that a thread of 
 finds the queue full is dropped and counted.
 """
 
+import contextlib
 import json
-import select
 from collections import deque
 from typing import Any, Final
 
@@ -15,10 +15,8 @@ from .natives import allocate_lock, start_new_thread
 
 QUEUE: Final = 4 * 1024 * 1024
 """Bytes that may wait."""
-PATIENCE: Final = 10_000
-"""Milliseconds without progress after which the daemon is given up."""
-_POLLOUT: Final = 4
-_poll: Final = select.poll
+PATIENCE: Final = 10.0
+"""Seconds without progress after which the daemon is given up."""
 
 
 class Channel:
@@ -60,22 +58,16 @@ class Channel:
                 start_new_thread(self._empty, ())
 
     def _empty(self) -> None:
-        try:
-            poller = _poll()
-            poller.register(self._connection.fileno(), _POLLOUT)
-            while poller.poll(PATIENCE):
+        """Sends what waits, until nothing does. Invariant: nothing else takes from the queue."""
+        with contextlib.suppress(OSError):
+            while taken := self._connection.write(self._queue[0], PATIENCE):
                 with self._lock:
-                    while self._queue:
-                        taken = self._connection.write(self._queue[0])
-                        self._waiting -= taken
-                        if taken < len(self._queue[0]):
-                            self._queue[0] = self._queue[0][taken:]
-                            break
-                        self._queue.popleft()
-                    if not self._queue:
+                    self._waiting -= taken
+                    rest = self._queue.popleft()[taken:]
+                    if rest:
+                        self._queue.appendleft(rest)
+                    elif not self._queue:
                         return
-        except (OSError, ValueError):
-            pass
         # Half a frame may be out: nothing that follows could be understood.
         with self._lock:
             self._queue.clear()

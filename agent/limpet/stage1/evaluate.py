@@ -18,7 +18,7 @@ from .inspection import where
 from .interrupt import Interrupted
 from .jobs import Job, Session
 from .names import autoload
-from .natives import allocate_lock, load_threading, monotonic, start_new_thread
+from .natives import allocate_lock, load_threading, monotonic, sleep, start_new_thread
 from .onloop import on_loop
 from .render import HARD_LIMIT, LIMIT, bounded, class_name, type_name
 from .source import compile_block, forget
@@ -117,15 +117,14 @@ class Evaluations:
         for job in list(self._jobs.values()):
             if job.answered:
                 continue
+            wait = min(wait, LOOP_HOLD / 4)
             if job.deadline is not None:
                 if now >= job.deadline:
                     self._stop(job, f"deadline of {job.timeout:g}s passed")
                 else:
                     wait = min(wait, job.deadline - now)
-            if job.loop_guard is not None:
-                if job.loop_guard.held_for() > LOOP_HOLD:
-                    self._stop(job, f"it held the application's event loop for more than {LOOP_HOLD:g}s")
-                wait = min(wait, LOOP_HOLD / 4)
+            if job.loop_guard is not None and job.loop_guard.held_for() > LOOP_HOLD:
+                self._stop(job, f"it held the application's event loop for more than {LOOP_HOLD:g}s")
             if job.stopping:
                 if now >= job.give_up:
                     self._abandon(job)
@@ -148,14 +147,24 @@ class Evaluations:
         for job in jobs:
             job.answered = True
             if job.sink is not None:
-                job.sink.discard()
-            if not forked:
-                job.stopping = job.stopping or "the console is gone"
-                self._shoot(job)
+                job.sink.muted = True
+                job.sink.ended = forked
+            job.stopping = job.stopping or "the console is gone"
         self._sessions.clear()
         if jobs and self._interval:
             sys.setswitchinterval(self._interval)
         output.restore()
+        if jobs and not forked:
+            with contextlib.suppress(RuntimeError):  # no more threads: then they run on
+                start_new_thread(self._clear_away, ())
+
+    def _clear_away(self) -> None:
+        """Interrupts what a lost console has left running; the agent's thread ticks for the next one now."""
+        end = monotonic() + GRACE
+        while self._jobs and monotonic() < end:
+            for job in list(self._jobs.values()):
+                self._shoot(job)
+            sleep(RETRY)
 
     # --- one evaluation, in its own thread -------------------------------------------------------------
 
@@ -180,14 +189,14 @@ class Evaluations:
         def emit(stream: str, text: str) -> None:
             self._send({"id": job.request, "item": "output", "stream": stream, "text": text}, droppable=True)
 
-        job.sink = output.Sink(emit)
+        job.sink = output.Sink(emit, job.shelter)
         output.sink.set(job.sink)
         answer: dict[str, Any]
         try:
             answer = job.guard.call(self._value, job)
         except BaseException as raised:  # noqa: BLE001 - whatever evaluated code raises is its answer
             answer = self._error(job, raised)
-        job.sink.close()
+        job.sink.close(ended=True)
         output.release()
         self._finish(job, answer)
 
@@ -261,7 +270,7 @@ class Evaluations:
             place = where(guard.thread()) or "unknown"
             error = f"{job.stopping}; it cannot be interrupted and still runs in {place}"
         if job.sink is not None:
-            job.sink.close()
+            job.sink.close(ended=False)
         self._send({
             "id": job.request,
             "re": "evaluated",

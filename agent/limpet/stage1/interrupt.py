@@ -30,9 +30,9 @@ class _Step:
 
     __slots__ = ("fired", "since", "thread", "winners")
 
-    def __init__(self) -> None:
+    def __init__(self, since: float) -> None:
         self.thread = get_ident()
-        self.since = monotonic()
+        self.since = since
         self.winners: dict[int, object] = {}
         """Who won the n-th round: `_LEFT`, or an object of the shooter's."""
         self.fired = 0
@@ -43,6 +43,8 @@ class Guard:
 
     def __init__(self) -> None:
         self._step: _Step | None = None
+        self._wanted = False
+        """Somebody has called `interrupt` since the last `call`."""
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, interruptible.
@@ -50,19 +52,41 @@ class Guard:
         Raises:
             Interrupted: it was.
         """
-        step = _Step()
+        self._wanted = False
+        step = _Step(monotonic())
         try:
             self._step = step  # from here on interruptible
             result = function(*arguments)
         except BaseException:
-            _leave(step)
+            self._leave()
             raise
-        if _leave(step):
+        if self._leave():
             raise Interrupted
+        return result
+
+    def _leave(self) -> bool:
+        step = self._step
+        return step is not None and _leave(step)
+
+    def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`function(*arguments)`, where no shot can land: for code of ours that holds a lock.
+
+        Raises:
+            Interrupted: afterwards, if somebody has tried to shoot.
+        """
+        step = self._step
+        if step is None or step.thread != get_ident() or _LEFT in step.winners.values():
+            return function(*arguments)
+        hit = _leave(step)
+        result = function(*arguments)
+        if hit or self._wanted:
+            raise Interrupted
+        self._step = _Step(step.since)  # interruptible again
         return result
 
     def interrupt(self) -> bool:
         """True: code runs and has been shot. False: none runs just now. Invariant: one thread calls this."""
+        self._wanted = True
         step = self._step
         if step is None:
             return False

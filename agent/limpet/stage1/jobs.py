@@ -69,3 +69,10 @@ class Job:
         self.again = 0.0
         self.answered = False
         self.sink: Sink | None = None
+
+    def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`function(*arguments)`, where no interruption of this job can land."""
+        guard = self.loop_guard
+        if guard is None:
+            return self.guard.shelter(function, *arguments)
+        return self.guard.shelter(guard.shelter, function, *arguments)

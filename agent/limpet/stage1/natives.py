@@ -38,7 +38,10 @@ def load_threading() -> None:
 
     main = main_thread()
     known: Any = threading.main_thread()
-    if not main or known.ident == main:
+    if not main:
+        return
+    known._native_id = os.getpid()  # noqa: SLF001 - Linux: the main thread's id is the process's
+    if known.ident == main:
         return
     # As debuggers do when they attach: there is no public way.
     module: Any = threading
@@ -52,6 +55,5 @@ def load_threading() -> None:
     with module._active_limbo_lock:  # noqa: SLF001
         module._active.pop(known._ident, None)  # noqa: SLF001
         known._ident = main  # noqa: SLF001
-        known._native_id = os.getpid()  # noqa: SLF001 - Linux: the main thread's id is the process's
         known._tstate_lock = lock  # noqa: SLF001
         module._active[main] = known  # noqa: SLF001

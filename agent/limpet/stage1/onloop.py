@@ -10,46 +10,46 @@ from .loops import running_loops
 
 
 def on_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Runs `coroutine` as a task on the application's running loop; without one, on its own."""
+    """Runs `coroutine` as a task on the application's running loop; without one, on its own.
+
+    Raises:
+        Interrupted: it was, or the loop ended before it.
+    """
     loops = running_loops()
     if not loops:
         return _on_fresh_loop(job, coroutine)
     result: list[Any] = []
-    job.arrived.acquire()
     job.loop, job.loop_thread = next(iter(loops.items()))
-    context = contextvars.copy_context()
     wrapped = _guarded(job, coroutine, result)
 
     def begin() -> None:
         if job.stopping:
-            result[:] = [None, Interrupted()]
-            wrapped.close()
-            job.arrived.release()
+            give_up(Interrupted())
             return
         try:
             task = job.task = job.loop.create_task(wrapped)
             task.add_done_callback(ended)
             task.set_name(f"limpet evaluation {job.request}")
         except Exception as failure:  # noqa: BLE001 - a task factory of the application's may raise anything
-            result[:] = [None, failure]
-            job.arrived.release()
+            give_up(failure)
 
     def ended(task: Any) -> None:
         if not result:  # cancelled before its first step
-            result[:] = [None, Interrupted() if task.cancelled() else task.exception()]
-        job.arrived.release()
+            give_up(Interrupted() if task.cancelled() else task.exception())
 
-    try:
-        job.loop.call_soon_threadsafe(begin, context=context)
-    except RuntimeError:
+    def give_up(error: BaseException) -> None:
         wrapped.close()
         coroutine.close()
-        raise
+        result[:] = [None, error]
+        job.arrived.release()
+
     job.arrived.acquire()
-    value, error = result
-    if error is not None:
-        raise error
-    return value
+    try:
+        job.loop.call_soon_threadsafe(begin, context=contextvars.copy_context())
+    except RuntimeError as closed:
+        give_up(closed)
+    job.arrived.acquire()
+    return _result(result)
 
 
 def _on_fresh_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -67,6 +67,10 @@ def _on_fresh_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
             runner.run(main())
         finally:
             job.loop = job.task = None
+    return _result(result)
+
+
+def _result(result: list[Any]) -> Any:
     value, error = result
     if error is not None:
         raise error
@@ -81,10 +85,9 @@ async def _guarded(job: Job, coroutine: Coroutine[Any, Any, Any], result: list[A
     guard = job.loop_guard = Guard()
     try:
         result[:] = [await Guarded(coroutine, guard), None]
-    except GeneratorExit:
-        coroutine.close()
-        raise
-    except BaseException as error:  # noqa: BLE001 - see above
+    except BaseException as error:  # noqa: BLE001 - see above; GeneratorExit if the loop is closed meanwhile
         result[:] = [None, error]
     finally:
         job.loop_guard = None
+        if job.arrived.locked():
+            job.arrived.release()

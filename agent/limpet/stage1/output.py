@@ -20,10 +20,14 @@ _PAUSE: Final = 0.02
 
 
 class Sink:
-    """Where one evaluation's output goes: `emit(stream, text)`, in frames of a reasonable size."""
+    """Where one evaluation's output goes: `emit(stream, text)`, in frames of a reasonable size.
 
-    def __init__(self, emit: Any) -> None:
+    `shelter(function, …)` calls what takes the lock: an interruption of the evaluation must not land there.
+    """
+
+    def __init__(self, emit: Any, shelter: Any) -> None:
         self._emit = emit
+        self._shelter = shelter
         self._lock = allocate_lock()
         self._stream = "stdout"
         self._parts: list[str] = []
@@ -32,12 +36,24 @@ class Sink:
         self._dropped = 0
         self._sent = 0.0
         self._armed = False
-        self.open = True
+        self.muted = False
+        """Takes and forgets what is printed: the evaluation was abandoned."""
+        self.ended = False
+        """The evaluation has ended: what tasks of it still print is the application's."""
 
     def write(self, stream: str, text: str) -> None:
         """Takes what is printed; a whole line leaves at once, or with the others of the last moment."""
+        if not self.muted:
+            self._shelter(self._write, stream, text)
+
+    def flush(self) -> None:
+        """Sends what is there."""
+        if not self.muted:
+            self._shelter(self._flush)
+
+    def _write(self, stream: str, text: str) -> None:
         with self._lock:
-            if not self.open:
+            if self.muted:
                 return
             if len(text) > self._left:
                 self._dropped += len(text) - self._left
@@ -55,22 +71,18 @@ class Sink:
             elif "\n" in text or stream == "stderr":
                 self._soon()
 
-    def flush(self) -> None:
-        """Sends what is there."""
+    def _flush(self) -> None:
         with self._lock:
             self._send()
 
-    def close(self) -> None:
-        """Sends what is there and how much was left out; nothing more is taken."""
+    def close(self, *, ended: bool) -> None:
+        """Sends what is there and how much was left out; mutes it, unless the evaluation has `ended`."""
         with self._lock:
             self._send()
-            if self._dropped and self.open:
+            if self._dropped and not self.muted:
                 self._emit("stderr", f"\n… {self._dropped:,} characters more were printed\n")
-            self.open = False
-
-    def discard(self) -> None:
-        """Takes nothing more."""
-        self.open = False
+            self.muted = True
+            self.ended = ended
 
     def _soon(self) -> None:
         if self._armed:
@@ -107,9 +119,9 @@ sink: Final[contextvars.ContextVar[Sink | None]] = contextvars.ContextVar("limpe
 
 
 def _here() -> Sink | None:
-    """The open sink of the running code. One that is closed has nobody behind it: the real stream serves."""
+    """The sink of the running code, as long as its evaluation runs."""
     found = sink.get()
-    return found if found is not None and found.open else None
+    return None if found is None or found.ended else found
 
 
 class _Bytes:

@@ -77,7 +77,8 @@ class _Agent:
         def run() -> None:
             name_thread("limpet agent's request")
             # What the compiler warns of must not reach the application's stderr.
-            silent = output.Sink(lambda _stream, _text: None)
+            silent = output.Sink(None, None)
+            silent.muted = True
             output.sink.set(silent)
             try:
                 answer = work()
