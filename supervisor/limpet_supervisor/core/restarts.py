@@ -97,7 +97,8 @@ def _restart_child(draft: Draft, supervisor: Supervisor, child: Instance | Super
     supervisor = draft.put_supervisor(supervisor, restarts=window)
     if exceeded:
         within = f"{flags.max_restarts} restarts in {format_duration(flags.max_seconds)}"
-        text = f"{supervisor.name} gives up: {child.name} ended, and that is more than {within}"
+        who = "the node" if supervisor.parent is None else supervisor.name
+        text = f"{who} gives up: {child.name} ended, and that is more than {within}"
         draft.report("escalated", supervisor.name, text)
         if isinstance(child, Instance):
             draft.put(child, outcome=Outcome.FAILED)

@@ -64,6 +64,7 @@ class Handlers:
         self.observer = observer
         self.consoles = consoles
         self._restart = restart
+        self._restarting = False
         self._last_words: list[Answer] = []
 
     def handle(self, request: m.AnyRequest, answer: Answer) -> None:
@@ -81,7 +82,9 @@ class Handlers:
     def finish(self) -> None:
         """The node has stopped: whoever waits for that is told, as the last act."""
         for answer in self._last_words:
-            answer.reply(m.Done(f"{self.node.spec.name} is stopped"))
+            answer.reply(
+                m.Done(f"{self.node.spec.name} is stopped" + (" and boots again" * self._restarting))
+            )
 
     # -- observe ------------------------------------------------------------------------------------------
 
@@ -186,6 +189,7 @@ class Handlers:
     def restart_node(self, _request: m.RestartNode, answer: Answer) -> None:
         """Stops everything and boots again."""
         self._restart()
+        self._restarting = True
         self._last_words.append(answer)
         self._show_progress(answer)
         self.node.shut_down()

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from limpet_supervisor.core import effects as do
 from limpet_supervisor.core import events as ev
-from limpet_supervisor.core.state import FAULTS, Instance, Tree, plant
+from limpet_supervisor.core.state import FAULTS, Instance, Life, Tree, plant
 from limpet_supervisor.core.tree import is_settled, step
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
 from limpet_supervisor.model.status import Death, Event, NodeState
@@ -108,6 +108,24 @@ class Node:
             self.publish("node_ready", "", f"{self.spec.name} {self.spec.version} is ready")
         for look in list(self.conditions.values()):
             look()
+
+    def settles_in(self, seconds: float) -> float | None:
+        """Seconds until everything is ready, and has run for that long if running is all its readiness.
+
+        None: something is not ready (any more).
+        """
+        if not is_settled(self.tree):
+            return None
+        now = self.reactor.now()
+        youngest = max(
+            (
+                each.started_at
+                for each in self.tree.instances.values()
+                if each.life is Life.UP and self.tree.specs[each.process].ready.kind == "spawned"
+            ),
+            default=now - seconds,
+        )
+        return max(0.0, youngest + seconds - now)
 
     # -- effects ------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from limpet_supervisor.runtime.children import Children
 from limpet_supervisor.runtime.limits import give_back_memory, raise_file_limit
 from limpet_supervisor.runtime.notify import notify
 from limpet_supervisor.runtime.output import Output
-from limpet_supervisor.runtime.reactor import Reactor
+from limpet_supervisor.runtime.reactor import Reactor, Timer
 from limpet_supervisor.runtime.sockets import Listeners
 
 from .blackbox import BlackBoxes
@@ -30,6 +30,8 @@ from .node import Node
 from .processes import Processes
 
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
+_SETTLE: Final = 1.0
+"""Seconds that a process must have run, if nothing else tells that it is ready, for the node to say READY."""
 _EXTEND_EVERY: Final = 5.0
 _EXTEND_BY: Final = 15_000_000
 """Microseconds, for EXTEND_TIMEOUT_USEC (sd_notify(3))."""
@@ -87,6 +89,7 @@ class Daemon:
         self._restarting = False
         self._interrupts = 0
         self._told_ready = False
+        self._settling: Timer | None = None
         self._log_line = log
         self._unsaid = unsaid
         """Kinds of events that are left out of the log."""
@@ -241,17 +244,33 @@ class Daemon:
         """Readiness, to whoever waits for it: systemd, or the parent of a node in the background."""
         node = self.node
         if not self._told_ready and node.state is NodeState.RUNNING and hasattr(self, "_control"):
-            self._told_ready = True
-            notify("READY=1")
-            if self._witness is not None:
-                self._witness.ready()
-            give_back_memory()
+            self._tell_ready()
         if "NOTIFY_SOCKET" in os.environ:
             instances = node.tree.instances.values()
             ready = sum(each.ready for each in instances)
             wanted = sum(each.wanted for each in instances)
             stopping = "\nSTOPPING=1" if node.state is NodeState.STOPPING else ""
             notify(f"STATUS={node.state.value}: {ready} of {wanted} ready{stopping}")
+
+    def _tell_ready(self) -> None:
+        """READY, once whoever is ready by merely running has run for a moment: dying at once is no start."""
+        if self._settling is not None:
+            return
+        unsettled = self.node.settles_in(_SETTLE)
+        if unsettled is None or unsettled > 0:
+            wait = _SETTLE if unsettled is None else unsettled
+
+            def again() -> None:
+                self._settling = None
+                self._tell_manager()
+
+            self._settling = self._reactor.call_later(wait, again)
+            return
+        self._told_ready = True
+        notify("READY=1")
+        if self._witness is not None:
+            self._witness.ready()
+        give_back_memory()
 
     def _extend(self) -> None:
         """A boot or a stop that goes on is not a hang (EXTEND_TIMEOUT_USEC)."""
