@@ -2,10 +2,13 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from limpet_supervisor.config.load import load
 from support.bookshop import ROOT, bookshop, requires_bookshop
@@ -16,6 +19,7 @@ README = Path(ROOT, "README.md")
 
 
 @requires_bookshop
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_commands_of_the_readme_print_what_it_says() -> None:
     written = commands(README)
     assert len(written) > 10
