@@ -126,6 +126,8 @@ def complete(source: str, namespace: dict[str, Any]) -> tuple[int, list[tuple[st
         return 0, []
     match = _NAME.search(line)
     prefix = (match[1] if match else "") or ""
+    if not prefix and line.rstrip()[-1:] in set(")]}\"'"):  # an operator comes next, no name
+        return 0, []
     items: list[tuple[str, str]] = []
     if brackets and source[brackets[-1]] == "(":
         items += _parameters(source[: brackets[-1]], prefix, namespace)

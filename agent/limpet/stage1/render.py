@@ -40,7 +40,7 @@ def class_name(cls: type) -> str:
 def type_name(value: object) -> str:
     """`int`, `bookshop.models.Book`."""
     cls = type(value)
-    module = cls.__dict__.get("__module__")
+    module = type.__dict__["__module__"].__get__(cls)
     name = class_name(cls)
     return name if type(module) is not str or module == "builtins" else f"{module}.{name}"
 
@@ -120,12 +120,12 @@ class _Writer:
             )
 
     def text(self, value: Any, _depth: int) -> None:
-        size = value.__len__() if type(value) in (str, bytes, bytearray) else len(value)
+        base: Any = next(base for base in (str, bytes, bytearray) if isinstance(value, base))
+        size = base.__len__(value)
         room = max(self.left, 20)
         if size <= room:
-            self.put(_asked(value))
+            self.put(base.__repr__(value))
         else:
-            base = str if isinstance(value, str) else bytes if isinstance(value, bytes) else bytearray
             kind = "characters" if base is str else "bytes"
             self.put(f"{base.__getitem__(value, slice(0, room))!r}… <{size:,} {kind}>")
 
