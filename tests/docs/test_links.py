@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md"))
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("**/README.md"))
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
