@@ -20,11 +20,15 @@ class Spawned(Struct, frozen=True):
 
 
 class SpawnFailed(Struct, frozen=True):
-    """The instance's process could not be made: `why` is the system's word for it."""
+    """The instance's process could not be made: `why` is the system's word for it.
+
+    shortage: for want of something that comes back (processes, memory, descriptors); no fault of its own.
+    """
 
     name: str
     why: str
     chance: float = 0.5
+    shortage: bool = False
 
 
 class BecameReady(Struct, frozen=True):

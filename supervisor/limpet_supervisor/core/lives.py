@@ -7,6 +7,7 @@ from limpet_supervisor.model.units import format_duration
 
 from . import effects as do
 from . import events as ev
+from .backoff import IMMEDIATE, delay
 from .commands import forget
 from .draft import Draft
 from .restarts import UNKNOWN, ended_by_itself
@@ -20,9 +21,9 @@ def take_fact(draft: Draft, instance: Instance, fact: ev.Fact) -> None:
         case ev.Spawned(pid=pid):
             if instance.life in (Life.STARTING, Life.TERMINATING) and instance.pid is None:
                 _spawned(draft, instance, pid)
-        case ev.SpawnFailed(why=why, chance=chance):
+        case ev.SpawnFailed():
             if instance.life in (Life.STARTING, Life.TERMINATING) and instance.pid is None:
-                _spawn_failed(draft, instance, why, chance)
+                _spawn_failed(draft, instance, fact)
         case ev.BecameReady():
             if instance.life is Life.STARTING and instance.pid is not None:
                 _became_ready(draft, instance)
@@ -58,12 +59,20 @@ def _spawned(draft: Draft, instance: Instance, pid: int) -> None:
         draft.set_deadline(instance, draft.now + ready.timeout)
 
 
-def _spawn_failed(draft: Draft, instance: Instance, why: str, chance: float) -> None:
-    """Its process could not be made: an end like any other, as a failed start is to OTP."""
-    cause = f"could not be started: {why}"
+def _spawn_failed(draft: Draft, instance: Instance, event: ev.SpawnFailed) -> None:
+    """Its process could not be made: an end like any other, as a failed start is to OTP.
+
+    But a shortage of the system's says nothing about the instance: tried again, slower and slower, uncounted.
+    """
+    cause = f"could not be started: {event.why}"
     draft.effects.append(do.Died(instance.name, 0, UNKNOWN, 0.0, cause))
     draft.report("start_failed", instance.name, f"{instance.name} {cause}")
-    _down(draft, draft.put(instance, exit=UNKNOWN), chance)
+    if event.shortage and instance.life is Life.STARTING:
+        instance = draft.put(instance, life=Life.DOWN, exit=UNKNOWN, failures=instance.failures + 1)
+        backoff = draft.specs[instance.process].backoff
+        draft.wait(instance, draft.now + delay(backoff, instance.failures + IMMEDIATE, event.chance))
+        return
+    _down(draft, draft.put(instance, exit=UNKNOWN), event.chance)
 
 
 def _became_ready(draft: Draft, instance: Instance) -> None:

@@ -232,7 +232,8 @@ class Node:
 
     def _end(self, reason: str) -> None:
         self.state = NodeState.STOPPING
-        self.processes.sweep_strays(lambda: self._on_end(reason))
+        # In a turn of its own: whoever waits for a condition is told that the node has ended, first.
+        self.processes.sweep_strays(lambda: self.reactor.call_soon(lambda: self._on_end(reason)))
 
     # -- commands -----------------------------------------------------------------------------------------
 

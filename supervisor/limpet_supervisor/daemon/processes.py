@@ -1,5 +1,6 @@
 """The processes of a node: executes what the policy wants of them, and tells it what became of them."""
 
+import errno
 import os
 import random
 import resource
@@ -32,6 +33,8 @@ _FEW: Final = 100
 """Up to so many children, a look at all of ours costs less than a spawn."""
 _SWEEP_GRACE: Final = 5.0
 """Seconds at most for what a crashed process has left behind, before its successor starts."""
+_SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC})
+"""What a system is short of for a while."""
 _MEMORY_EVERY: Final = 5.0
 
 
@@ -137,7 +140,8 @@ class Processes:
         except OSError as error:
             self._launches.pop(name, None)
             why = error.strerror or str(error)
-            self._policy.feed(ev.SpawnFailed(name, why, random.random()))
+            short = error.errno in _SHORTAGES
+            self._policy.feed(ev.SpawnFailed(name, why, random.random(), shortage=short))
             return
         running = Running(pid, spec, self._reactor.now())
         self.running[name] = running

@@ -29,16 +29,23 @@ class Children:
 
     def watch(self, pid: int, on_exit: OnExit) -> None:
         """Calls `on_exit` once the child `pid` has ended; it is reaped by then."""
-        pidfd = os.pidfd_open(pid)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            pidfd = -1  # no descriptor is left: SIGCHLD alone will tell
         self._watched[pid] = (pidfd, on_exit)
-        self._reactor.add(pidfd, lambda _events: self._ended(pid), priority=Priority.DEATH)
+        if pidfd >= 0:
+            self._reactor.add(pidfd, lambda _events: self._ended(pid), priority=Priority.DEATH)
 
     def signal(self, pid: int, number: int) -> bool:
         """Sends a signal to a watched child, and never to another that took its number; False: it is gone."""
         if (entry := self._watched.get(pid)) is None:
             return False
         try:
-            signal.pidfd_send_signal(entry[0], number)
+            if entry[0] >= 0:
+                signal.pidfd_send_signal(entry[0], number)
+            else:
+                os.kill(pid, number)  # ours and not reaped yet, so the number is its own
         except ProcessLookupError:
             return False
         return True
@@ -79,8 +86,9 @@ class Children:
         if ended is None:
             return
         del self._watched[pid]
-        self._reactor.remove(pidfd)
-        os.close(pidfd)
+        if pidfd >= 0:
+            self._reactor.remove(pidfd)
+            os.close(pidfd)
         on_exit(exit_of(ended))
 
     def __contains__(self, pid: int) -> bool:
