@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,21 +11,7 @@ from limpet_supervisor.model.spec import Log
 from limpet_supervisor.model.units import Size
 from limpet_supervisor.runtime.output import Output
 from limpet_supervisor.runtime.reactor import Reactor
-
-BOUND = 60.0
-"""Seconds that anything may take before a test gives up."""
-
-
-def turn_until(reactor: Reactor, condition: Callable[[], object]) -> None:
-    """Runs the loop until the condition holds; fails when that takes unreasonably long."""
-    deadline = time.monotonic() + BOUND
-    heartbeat = reactor.call_every(0.02, lambda: None)
-    try:
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            reactor.turn()
-    finally:
-        heartbeat.cancel()
+from support.loop import turn_until
 
 
 class Rig:

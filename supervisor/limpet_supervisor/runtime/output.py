@@ -201,14 +201,8 @@ class Output:
             self._pump.foreground.say(text)
 
     def reopen(self) -> None:
-        """Closes all files; each is opened anew by its next line (USR1, after a rotation by someone else)."""
-        files = [source.file for source in self._sources.values() if source.file is not None]
-
-        def close() -> None:
-            for file in files:
-                file.close()
-
-        self._pump.command(close)
+        """Closes all files: the next line opens each anew, and one that was full is tried at once (USR1)."""
+        self._pump.command(self._pump.reopen)
 
     def shutdown(self, *, keep: bool = False) -> None:
         """Moves what is left, ends the pump and frees everything.

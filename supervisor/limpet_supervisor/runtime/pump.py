@@ -128,7 +128,7 @@ class Pump:
         if self._hot and not waited:
             self._pull_hot()
         if self._retries:
-            self._retry()
+            self._retry(time.monotonic())
 
     def _pull_hot(self) -> None:
         """Looks once at every hot source, lets go of those that cooled, and pauses unless one is pressing."""
@@ -188,10 +188,12 @@ class Pump:
         source.retry_delay = min(source.retry_delay * 2, _LONGEST_RETRY)
         heapq.heappush(self._retries, (when, next(self._sequence), source))
 
-    def _retry(self) -> None:
-        now = time.monotonic()
-        while self._retries and self._retries[0][0] <= now:
-            source = heapq.heappop(self._retries)[2]
+    def _retry(self, until: float) -> None:
+        """Tries again what was to be tried until then."""
+        due = []
+        while self._retries and self._retries[0][0] <= until:
+            due.append(heapq.heappop(self._retries)[2])
+        for source in due:
             if source.closed:
                 continue
             if not source.retry():
@@ -225,6 +227,12 @@ class Pump:
         if source.pending:
             self._hold(source)
         return source.last_lines()
+
+    def reopen(self) -> None:
+        """Closes all files, which the next write opens anew, and tries at once what took nothing."""
+        for source in tuple(self._sources.values()):
+            source.reopen()
+        self._retry(time.monotonic() + _LONGEST_RETRY)
 
     def close(self, source: Source, *, keep: bool = False, final: bool = False) -> None:
         """Drains and forgets a source.

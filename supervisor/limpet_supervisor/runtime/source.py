@@ -199,6 +199,12 @@ class Source:
             self.pending = self.pending[taken:]
         return not self.pending
 
+    def reopen(self) -> None:
+        """The next write opens the file anew."""
+        self._retry_at = 0.0
+        if self.file is not None:
+            self.file.close()
+
     # -- its writer ends --
 
     def end_line(self, foreground: Foreground | None) -> None:
