@@ -101,13 +101,14 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     debug = "--debug" in arguments or os.environ.get("LIMPET_DEBUG") == "1"
+    as_json = "--json" in arguments
     try:
         code = _run(arguments)
         sys.stdout.flush()
     except LimpetError as error:
         if debug:
             raise
-        return _report(error, as_json="--json" in arguments)
+        return _report(error, as_json=as_json)
     except KeyboardInterrupt:
         if debug:
             raise
@@ -123,7 +124,7 @@ def _main(arguments: list[str]) -> int:
         bug = LimpetError(
             f"A bug in Limpet: {type(error).__name__}: {error}", "", "run it again with --debug and report it"
         )
-        return _report(bug, as_json="--json" in arguments, code=70)
+        return _report(bug, as_json=as_json, code=70)
     return code
 
 

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import zmq
 
@@ -37,7 +38,7 @@ class FakeNode:
         self._ids: dict[int, tuple[bytes, int]] = {}
         self._ready = threading.Event()
 
-    def __enter__(self) -> "FakeNode":
+    def __enter__(self) -> Self:
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         self._thread.start()
         assert self._ready.wait(10)

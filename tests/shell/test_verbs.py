@@ -1,0 +1,407 @@
+"""The verbs that ask a node: their output, their JSON and their exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from limpet_supervisor.model.status import NodeState, State
+from limpet_supervisor.wire import messages as m
+from support.command import BOUND, Shop, open_shop, shop
+from support.fake_node import FakeNode
+from support.told import BACKOFF, answers, process, status
+
+Shops = tuple[Shop, FakeNode]
+
+
+@pytest.fixture
+def bookshop() -> Iterator[Shops]:
+    with open_shop() as made:
+        yield made
+
+
+def telling(*processes: m.ProcessStatus, **facts: object) -> object:
+    """A script whose status has these processes."""
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Status):
+            yield status(*processes, **facts)
+        else:
+            yield from answers(request)
+
+    return script
+
+
+# -- status and health --
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (State.RUNNING, 0),
+        (State.EXITED, 0),
+        (State.STARTING, 3),
+        (State.STOPPING, 3),
+        (State.STOPPED, 3),
+        (State.BACKOFF, 3),
+        (State.FAILED, 3),
+    ],
+)
+def test_status_exits_0_only_if_all_run(state: State, code: int) -> None:
+    with open_shop(telling(process("web.1"), process("web.2", state=state))) as (place, _):
+        assert place.run("status").returncode == code
+
+
+def test_status_of_a_node_that_does_not_run_exits_3() -> None:
+    with shop() as place:
+        done = place.run("status")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("limpet: bookshop is not running. ")
+
+
+def test_status_that_cannot_be_known_exits_4() -> None:
+    """Its pid lives, and its socket is not there: it starts, or stops, or somebody removed it."""
+    with shop() as place:
+        os.mkdir(f"{place.directory}/bookshop", mode=0o700)
+        with open(f"{place.directory}/bookshop/pid", "w") as file:
+            file.write(f"{os.getpid()}\n")
+        done = place.run("status")
+    assert done.returncode == 4
+    assert f"pid {os.getpid()} of {place.directory}/bookshop lives" in done.stderr
+
+
+def test_status_json_is_the_contract() -> None:
+    with open_shop(telling(process("web.1"), BACKOFF)) as (place, _):
+        facts = json.loads(place.run("status", "--json").stdout)
+    assert facts["schema"] == 1
+    assert set(facts["node"]) >= {"name", "version", "pid", "uptime", "state"}
+    first, second = facts["processes"]
+    wanted = {"name", "state", "ready", "pid", "uptime", "restarts", "cpu", "memory", "agent", "agent_reason"}
+    assert set(first) >= wanted
+    assert (first["state"], first["uptime"], first["memory"]) == ("running", 12.5, 31457280)
+    assert (second["pid"], second["reason"]) == (None, "exit code 1; next try in 3s")
+
+
+def test_status_asks_for_the_names_it_is_given(bookshop: Shops) -> None:
+    place, node = bookshop
+    place.run("status", "web", "worker.1")
+    request = node.wait_for(m.Status)
+    assert isinstance(request, m.Status)
+    assert request.names == ("web", "worker.1")
+
+
+def test_health_is_0_when_all_are_ready(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("health")
+    assert (done.returncode, done.stdout) == (0, "bookshop is running: 2 of 2 processes ready\n")
+
+
+def test_health_is_1_and_names_those_that_are_not() -> None:
+    with open_shop(telling(process("web.1"), BACKOFF)) as (place, _):
+        done = place.run("health")
+        facts = json.loads(place.run("health", "--json").stdout)
+    assert done.returncode == 1
+    assert done.stdout.endswith("\n  web.2 is backoff: exit code 1; next try in 3s\n")
+    assert facts == {"schema": 1, "healthy": False, "ready": 1, "wanted": 2, "not_ready": ["web.2"]}
+
+
+def test_health_of_a_node_that_stops_is_1() -> None:
+    with open_shop(telling(process("web.1"), state=NodeState.STOPPING)) as (place, _):
+        assert place.run("health").returncode == 1
+
+
+# -- pid, version, paths --
+
+
+def test_pid_is_that_of_a_living_node() -> None:
+    with shop() as place:
+        assert place.run("pid").returncode == 69
+        os.mkdir(f"{place.directory}/bookshop", mode=0o700)
+        with open(f"{place.directory}/bookshop/pid", "w") as file:
+            file.write(f"{os.getpid()}\n")
+        assert place.run("pid").stdout == f"{os.getpid()}\n"
+
+
+def test_version_needs_no_node() -> None:
+    with shop() as place:
+        done = place.run("version")
+    assert (done.returncode, done.stdout) == (0, "bookshop 1.0.0\n")
+
+
+def test_version_of_a_node_by_name_asks_it(bookshop: Shops) -> None:
+    place, _ = bookshop
+    assert place.run("version", "--node", "bookshop").stdout == "bookshop 1.0.0\n"
+
+
+def test_paths_say_what_was_chosen_and_why() -> None:
+    with shop() as place:
+        text = place.run("paths").stdout
+        facts = json.loads(place.run("paths", "--json").stdout)
+    assert (
+        f"{place.directory}/bookshop  (RELEASE_TMP is set; the node does not run; it would be here)" in text
+    )
+    assert facts["control"] == f"{place.directory}/bookshop/control.sock"
+    assert (facts["running"], facts["why"]) == (False, "RELEASE_TMP is set")
+
+
+# -- rpc --
+
+
+def test_rpc_prints_the_repr_of_a_value(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("rpc", "1 + 1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "<1 + 1>\n", "")
+
+
+def test_rpc_passes_on_what_is_printed_to_either_stream(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("rpc", "print('printed')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "printed\n", "warned\n")
+
+
+def test_rpc_that_raises_exits_1_with_the_traceback_on_stderr(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("rpc", "raise ValueError")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Traceback…\nValueError: no\n")
+
+
+def test_rpc_calls_a_function_with_strings(bookshop: Shops) -> None:
+    place, node = bookshop
+    done = place.run("rpc", "bookshop.tasks:reprice", "978", "1200", "--process", "worker", "--timeout", "1m")
+    assert done.stdout == "bookshop.tasks:reprice('978', '1200')\n"
+    assert node.wait_for(m.Call) == m.Call(
+        function="bookshop.tasks:reprice", arguments=("978", "1200"), process="worker", timeout=60.0
+    )
+
+
+def test_rpc_reads_a_program_from_standard_input(bookshop: Shops) -> None:
+    place, node = bookshop
+    place.run("rpc", "-", input="x = 1\nprint(x)\n")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    assert request.source == "x = 1\nprint(x)\n"
+
+
+def test_rpc_of_an_expression_takes_no_arguments(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("rpc", "f(1)", "2")
+    assert done.returncode == 2
+    assert "Only module:function takes arguments" in done.stderr
+
+
+def test_rpc_json_holds_output_and_value(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("rpc", "--json", "1 + 1")
+    assert json.loads(done.stdout) == {
+        "schema": 1,
+        "process": "web.1",
+        "ok": True,
+        "value": "<1 + 1>",
+        "stdout": "",
+        "stderr": "",
+        "error": None,
+        "elapsed": 0.25,
+    }
+    printed = place.run("rpc", "--json", "print()")
+    assert json.loads(printed.stdout)["stdout"] == "printed\n"
+    failed = place.run("rpc", "--json", "raise")
+    assert (failed.returncode, json.loads(failed.stdout)["error"]) == (1, "Traceback…\nValueError: no\n")
+
+
+def test_rpc_all_asks_every_process_with_an_agent() -> None:
+    processes = (process("web.1"), process("nginx.1", agent="none"), process("worker.1"))
+    with open_shop(telling(*processes)) as (place, _):
+        plain = place.run("rpc", "--all", "print()")
+        facts = json.loads(place.run("rpc", "--all", "--json", "7").stdout)
+    assert plain.stdout == "web.1 | printed\nworker.1 | printed\n"
+    assert [(each["process"], each["value"]) for each in facts] == [("web.1", "<7>"), ("worker.1", "<7>")]
+
+
+def test_rpc_all_without_any_agent_says_so() -> None:
+    with open_shop(telling(process("nginx.1", agent="none"))) as (place, _):
+        done = place.run("rpc", "--all", "7")
+    assert (done.returncode, done.stderr) == (1, "limpet: No process has an agent. see: status\n")
+
+
+def test_ctrl_c_interrupts_the_evaluation_and_then_exits_130() -> None:
+    with (
+        open_shop() as (place, node),
+        subprocess.Popen(
+            place.arguments("rpc", "forever"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=place.environ,
+            text=True,
+        ) as command,
+    ):
+        assert command.stdout is not None
+        assert command.stdout.readline() == "it begins\n"
+        command.send_signal(signal.SIGINT)
+        cancel = node.wait_for(m.Cancel)
+        evaluate = node.wait_for(m.Evaluate)
+        assert isinstance(cancel, m.Cancel)
+        reply = m.EvaluateReply(process="web.1", ok=False, error="Interrupted\n", interrupted=True)
+        node.say(evaluate, reply)
+        _, error = command.communicate(timeout=BOUND)
+    assert (command.returncode, error) == (130, "Interrupted\n")
+
+
+# -- logs, events, why, tree, ctl --
+
+
+def test_logs_carry_names_unless_one_instance_is_asked_for(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("logs")
+    assert done.stdout == "web.1 | one\nweb.1 | two \x1b]0;evil\x07\n"
+    assert done.stderr == "(2 lines were dropped: they came faster than they were read)\n"
+    assert place.run("logs", "web.1").stdout.startswith("one\n")
+
+
+def test_logs_json_is_an_object_a_line(bookshop: Shops) -> None:
+    place, _ = bookshop
+    lines = place.run("logs", "--json").stdout.splitlines()
+    assert json.loads(lines[0]) == {"schema": 1, "process": "web.1", "line": "one"}
+
+
+def test_logs_follow_until_ctrl_c() -> None:
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Logs):
+            yield m.LogItem(process="web.1", lines=("first",))
+
+    with (
+        open_shop(script) as (place, node),
+        subprocess.Popen(
+            place.arguments("logs", "-f", "web"), stdout=subprocess.PIPE, env=place.environ, text=True
+        ) as command,
+    ):
+        assert command.stdout is not None
+        assert command.stdout.readline() == "web.1 | first\n"
+        node.say(node.wait_for(m.Logs), m.LogItem(process="web.2", lines=("later",)))
+        assert command.stdout.readline() == "web.2 | later\n"
+        command.send_signal(signal.SIGINT)
+        assert command.wait(BOUND) == 130
+        assert node.wait_for(m.Logs) == m.Logs(names=("web",), follow=True)
+
+
+def test_logs_of_a_node_that_does_not_run_come_from_its_files() -> None:
+    with shop() as place:
+        os.makedirs(f"{place.directory}/bookshop/log")
+        for name in ("web.10", "web.2", "worker.1"):
+            with open(f"{place.directory}/bookshop/log/{name}.log", "wb") as file:
+                file.write(
+                    b"".join(b"%s line %d\n" % (name.encode(), k) for k in range(20_000)) + b"\xff end"
+                )
+        several = place.run("logs", "web", "-n", "1")
+        alone = place.run("logs", "worker.1", "-n", "2")
+        none = place.run("logs", "nobody")
+    assert several.stdout == "web.2 | \ufffd end\nweb.10 | \ufffd end\n"
+    assert alone.stdout == "worker.1 line 19999\n\ufffd end\n"
+    assert none.returncode == 1
+    assert "there is no such log file" in none.stderr
+
+
+def test_events_and_tree_are_shown_and_are_json(bookshop: Shops) -> None:
+    place, _ = bookshop
+    assert place.run("events").stdout.endswith("exited        web.1 died\n")
+    event = json.loads(place.run("events", "--json").stdout)
+    assert (event["schema"], event["kind"], event["process"]) == (1, "exited", "web.1")
+    assert "└─ nested  one_for_all" in place.run("tree").stdout
+    assert json.loads(place.run("tree", "--json").stdout)["tree"]["children"][0]["name"] == "web.1"
+
+
+def test_why_shows_the_deaths_and_fails_for_nobody(bookshop: Shops) -> None:
+    place, _ = bookshop
+    assert "killed by SIGKILL" in place.run("why", "web.1").stdout
+    assert json.loads(place.run("why", "web.1", "--json").stdout)["deaths"][0]["exit"]["signal"] == "SIGKILL"
+    done = place.run("why", "nobody")
+    assert (done.returncode, done.stderr) == (1, "limpet: There is no process nobody. there is web\n")
+
+
+def test_ctl_runs_a_command_once(bookshop: Shops) -> None:
+    place, node = bookshop
+    done = place.run("ctl", "restart", "web", "worker")
+    assert (done.returncode, done.stdout) == (0, "web is restarted\nworker is restarted\n")
+    assert place.run("ctl", "scale", "web", "-1").returncode == 0
+    assert node.wait_for(m.Scale) == m.Scale(name="web", to="-1")
+
+
+def test_ctl_leaves_the_console_what_is_the_consoles(bookshop: Shops) -> None:
+    place, _ = bookshop
+    assert place.run("ctl", "use", "web").returncode == 2
+    assert "  scale NAME" in place.run("ctl").stdout
+
+
+# -- stop and restart --
+
+
+def stopping(child: "subprocess.Popen[bytes]", *, ends: bool) -> object:
+    """A script whose node is the process `child`, which ends, or not, when it is asked to stop."""
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        match request:
+            case m.Ping():
+                yield m.Pong(node="bookshop", version="1.0.0", pid=child.pid, limpet="0.1.0")
+            case m.StopNode():
+                yield m.ProgressItem(text="stopping web.1")
+                if ends:
+                    yield m.Done(text="bookshop is stopped")
+                    child.kill()
+            case _:
+                pass
+
+    return script
+
+
+@pytest.fixture
+def child() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process_:
+        yield process_
+        process_.kill()
+
+
+def test_stop_returns_when_the_nodes_pid_is_gone(child: "subprocess.Popen[bytes]") -> None:
+    with open_shop(stopping(child, ends=True)) as (place, _):
+        done = place.run("stop")
+    assert (done.returncode, done.stdout) == (0, "bookshop stopped\n")
+    assert child.wait(BOUND) == -signal.SIGKILL
+
+
+def test_stop_gives_up_after_its_timeout(child: "subprocess.Popen[bytes]") -> None:
+    with open_shop(stopping(child, ends=False)) as (place, _):
+        done = place.run("stop", "--timeout", "50ms")
+    assert done.returncode == 75
+    assert child.poll() is None
+
+
+def test_a_node_that_vanishes_while_it_stops_has_stopped() -> None:
+    """Its last words may be lost with it: its pid tells."""
+    with (
+        shop() as place,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process_,
+        FakeNode(f"{place.directory}/bookshop", stopping(process_, ends=False)) as node,  # type: ignore[arg-type]
+        subprocess.Popen(
+            place.arguments("stop"), stdout=subprocess.PIPE, env=place.environ, text=True
+        ) as stop,
+    ):
+        node.wait_for(m.StopNode)
+        process_.kill()
+        node.stop()
+        output, _ = stop.communicate(timeout=BOUND)
+    assert (stop.returncode, output) == (0, "bookshop stopped\n")
+
+
+def test_stop_without_a_node_says_so_and_exits_69() -> None:
+    with shop() as place:
+        done = place.run("stop")
+    assert done.returncode == 69
+    assert "bookshop is not running" in done.stderr
+
+
+def test_restart_waits_for_the_node(bookshop: Shops) -> None:
+    place, _ = bookshop
+    done = place.run("restart")
+    assert (done.returncode, done.stdout) == (0, "bookshop restarted\n")
