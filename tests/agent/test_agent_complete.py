@@ -15,7 +15,7 @@ class Lazy:
     plain = 1
 
     def __init__(self) -> None:
-        self.own = Inner()
+        object.__setattr__(self, "own", Inner())
 
     @property
     def prop(self) -> int:
@@ -26,6 +26,9 @@ class Lazy:
         raise AssertionError
 
     def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+    def __getattribute__(self, name: str) -> Any:
         raise AssertionError(name)
 
     def __dir__(self) -> Any:

@@ -6,6 +6,7 @@ relatively and run as `_limpet_stage1.*`. Standard library only, Python 3.11 and
 
 natives     the interpreter's own threads and locks, whatever gevent has put in their place
 render      values as text: bounded, and safe from objects that bite
+static      what can be known of an object without running any of its code
 output      what evaluated code prints goes to the console, what the application prints stays its own
 interrupt   an exception shot into evaluated code and nowhere else
 loops       running asyncio loops, their tasks and what each awaits

@@ -13,23 +13,15 @@ import os
 import re
 import sys
 from importlib.machinery import all_suffixes
-from types import (
-    BuiltinFunctionType,
-    FunctionType,
-    MemberDescriptorType,
-    MethodDescriptorType,
-    ModuleType,
-    WrapperDescriptorType,
-)
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
-from .inspection import documentation_of, signature_of, static_names
+from .static import ROUTINES, attributes, documentation_of, is_a, kind, looked_up, signature_of
 
 LIMIT: Final = 300
 """Completions at the most."""
 _KEYS: Final = 2000
 """Keys of a dictionary that are looked at."""
-_PLAIN: Final = (FunctionType, BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType, type)
 _IMPORT_FROM: Final = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+(?:\(?[\w\s,]*,\s*|\(?\s*)(\w*)$")
 _IMPORT: Final = re.compile(r"^\s*(?:import\s+(?:[\w.\s]+,\s*)*|from\s+)([\w.]*)$")
 _KEY: Final = re.compile(r"([A-Za-z_][\w.\[\]'\"]*)\[\s*([^\[\]]*)$")
@@ -79,25 +71,25 @@ def _follow(node: ast.expr, namespace: dict[str, Any]) -> Any:
         thing = _follow(node.value, namespace)
         key = ast.literal_eval(node.slice)
         for base in (dict, list, tuple, str):
-            if isinstance(thing, base) and type(thing).__getitem__ is base.__getitem__:
-                return base.__getitem__(thing, key)  # type: ignore[index]
+            if is_a(thing, base) and looked_up(type(thing), "__getitem__") is base.__dict__["__getitem__"]:
+                return base.__getitem__(thing, key)
     raise Unresolved
 
 
 def _attribute(thing: Any, name: str) -> Any:
-    if isinstance(thing, ModuleType):
+    if is_a(thing, ModuleType):
         names = object.__getattribute__(thing, "__dict__")
         if name in names:
             return names[name]
         return sys.modules[f"{names['__name__']}.{name}"]
     found = inspect.getattr_static(thing, name)
-    if isinstance(found, MemberDescriptorType):  # a slot
+    if is_a(found, MemberDescriptorType):  # a slot
         return found.__get__(thing)
-    if isinstance(found, staticmethod | classmethod):
+    if is_a(found, staticmethod, classmethod):
         return found.__func__
-    if isinstance(found, FunctionType) and not isinstance(thing, type):
+    if is_a(found, FunctionType) and not is_a(thing, type):
         return found.__get__(thing)  # a bound method: without self in its signature
-    if not isinstance(found, _PLAIN) and hasattr(type(found), "__get__"):
+    if not is_a(found, type, *ROUTINES) and looked_up(type(found), "__get__") is not None:
         raise Unresolved
     return found
 
@@ -157,24 +149,10 @@ def signature(source: str, namespace: dict[str, Any]) -> tuple[str, str]:
             thing = resolve(match[1], namespace)
         except Unresolved:
             return "", ""
-        if not isinstance(thing, _PLAIN) and not inspect.ismethod(thing):
+        if not is_a(thing, type, *ROUTINES):
             return "", ""
         return signature_of(thing), documentation_of(thing).split("\n\n")[0][:400]
     return "", ""
-
-
-def kind(value: Any) -> str:
-    """`module`, `class`, `function`, `property`, or the name of its type; found without running code."""
-    if isinstance(value, ModuleType):
-        return "module"
-    if isinstance(value, type):
-        return "class"
-    if isinstance(value, property):
-        return "property"
-    routine = (*_PLAIN, staticmethod, classmethod)
-    if isinstance(value, routine) or inspect.ismethod(value):
-        return "function"
-    return str(type.__dict__["__name__"].__get__(type(value)))
 
 
 def _fits(name: str, prefix: str) -> bool:
@@ -190,8 +168,8 @@ def _matching(names: dict[str, str], prefix: str) -> list[tuple[str, str]]:
 
 
 def _attributes(thing: Any, prefix: str) -> list[tuple[str, str]]:
-    names = {name: "" for name in static_names(thing) if _fits(name, prefix)}
-    if isinstance(thing, ModuleType):
+    names = {name: "" for name in attributes(thing) if _fits(name, prefix)}
+    if is_a(thing, ModuleType):
         names.update((name, "module") for name in _submodules(thing) if _fits(name, prefix))
     items = []
     for name in sorted(names)[:LIMIT]:
@@ -209,7 +187,7 @@ def _parameters(before: str, prefix: str, namespace: dict[str, Any]) -> list[tup
         return []
     try:
         thing = resolve(match[1], namespace)
-        if not isinstance(thing, FunctionType | type) and not inspect.ismethod(thing):
+        if not is_a(thing, type, FunctionType, MethodType):
             return []
         parameters = inspect.signature(thing).parameters.values()
     except (Unresolved, ValueError, TypeError):
@@ -227,7 +205,7 @@ def _keys(expression: str, typed: str, namespace: dict[str, Any]) -> list[tuple[
         thing = resolve(expression, namespace)
     except Unresolved:
         return []
-    if not isinstance(thing, dict):
+    if not is_a(thing, dict):
         return []
     items = []
     wanted = typed.lstrip("\"'")
@@ -245,8 +223,8 @@ def _keys(expression: str, typed: str, namespace: dict[str, Any]) -> list[tuple[
 def _importable_names(module: str) -> dict[str, str]:
     found = sys.modules.get(module)
     names: dict[str, str] = {}
-    if isinstance(found, ModuleType):
-        names = {name: kind(inspect.getattr_static(found, name, None)) for name in static_names(found)}
+    if found is not None and is_a(found, ModuleType):
+        names = {name: kind(inspect.getattr_static(found, name, None)) for name in attributes(found)}
         names.update((name, "module") for name in _submodules(found) if name not in names)
     return names
 
@@ -256,7 +234,7 @@ def _modules(typed: str) -> list[str]:
     package, dot, prefix = typed.rpartition(".")
     if dot:
         found = sys.modules.get(package)
-        names = set(_submodules(found)) if isinstance(found, ModuleType) else set()
+        names = set(_submodules(found)) if found is not None and is_a(found, ModuleType) else set()
     else:
         names = {name for name in list(sys.modules) if "." not in name} | set(sys.builtin_module_names)
         names.update(name for entry in sys.path for name in _listed(entry or "."))
@@ -265,9 +243,9 @@ def _modules(typed: str) -> list[str]:
 
 def _submodules(package: ModuleType) -> set[str]:
     path = object.__getattribute__(package, "__dict__").get("__path__")
-    if not isinstance(path, list):
+    if type(path) is not list:
         path = list(getattr(path, "_path", ()))  # a namespace package's, without recalculating it
-    return {name for entry in path if isinstance(entry, str) for name in _listed(entry)}
+    return {name for entry in path if type(entry) is str for name in _listed(entry)}
 
 
 def _listed(directory: str) -> set[str]:

@@ -9,40 +9,18 @@ import linecache
 import os
 import sys
 from collections.abc import Sequence
-from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
+from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from .loops import all_tasks, await_chain, awaited_by, running_loops
 from .natives import get_ident, main_thread
 from .render import Text, bounded, class_name, clip, type_name
+from .static import attributes, documentation_of, is_a, mro, place_of, signature_of
 
 STACKS: Final = 256_000
 """Characters of all stacks."""
 _FRAMES: Final = 60
 """Innermost frames shown of one stack."""
-
-
-def signature_of(thing: Any) -> str:
-    """`name(a, b=1)`; empty if it is not callable or does not say. Runs no code of the object."""
-    if not isinstance(thing, FunctionType | MethodType | BuiltinFunctionType | type) and not callable(thing):
-        return ""
-    try:
-        text = str(inspect.signature(thing))
-    except (ValueError, TypeError):
-        text = "(…)"
-    except Exception:  # noqa: BLE001 - a default's repr, or __signature__, may raise anything
-        text = "(…)"
-    name = getattr(thing, "__qualname__", None)
-    return clip(f"{name if isinstance(name, str) else type_name(thing)}{text}", 2000)
-
-
-def documentation_of(thing: Any) -> str:
-    """Its docstring; empty if it has none."""
-    try:
-        found = inspect.getdoc(thing)
-    except Exception:  # noqa: BLE001 - __doc__ may be a property of the application's
-        return ""
-    return found if isinstance(found, str) else ""
 
 
 def h(thing: Any) -> Text:
@@ -54,70 +32,30 @@ def h(thing: Any) -> Text:
 
 
 def i(thing: Any) -> Text:
-    """What `thing` is: its value, type, size, place in the source and public names."""
-    cls = type(thing)
-    subject = thing if isinstance(thing, type | ModuleType | FunctionType | MethodType) else cls
+    """What `thing` is: its value, type, length, place in the source and public names."""
+    cls = thing if is_a(thing, type) else type(thing)
     rows = [("value", bounded(thing, 300)), ("type", type_name(thing))]
-    if cls in (str, bytes, list, tuple, dict, set, frozenset):
+    if type(thing) in (str, bytes, list, tuple, dict, set, frozenset):
         rows.append(("length", f"{len(thing):,}"))
-    bases = [class_name(base) for base in (thing if isinstance(thing, type) else cls).__mro__[1:-1]]
-    if bases:
-        rows.append(("bases", ", ".join(bases)))
-    place = _place(subject)
-    if place:
-        rows.append(("source", place))
-    rows.append(("address", f"{id(thing):#x}"))
-    rows.append(("references", str(max(sys.getrefcount(thing) - 3, 0))))
-    if callable(thing):
-        rows.append(("signature", signature_of(thing)))
-    names = sorted(name for name in static_names(thing) if not name.startswith("_"))
-    if names:
-        rows.append(("names", clip(", ".join(names), 1000)))
-    first = documentation_of(thing).split("\n\n")[0].replace("\n", " ")
-    if first:
-        rows.append(("about", clip(first, 400)))
-    return Text("\n".join(f"{name:<11} {text}" for name, text in rows))
+    rows += [
+        ("bases", ", ".join(class_name(base) for base in mro(cls)[1:-1])),
+        ("source", place_of(thing)),
+        ("address", f"{id(thing):#x}"),
+        ("signature", signature_of(thing)),
+        ("names", clip(", ".join(sorted(name for name in attributes(thing) if name[0] != "_")), 1000)),
+        ("about", clip(documentation_of(thing).partition("\n\n")[0].replace("\n", " "), 400)),
+    ]
+    return Text("\n".join(f"{name:<11} {text}" for name, text in rows if text))
 
 
 def src(thing: Any) -> Text:
     """The source of a function, class, method or module, or of the class of anything else."""
-    subject = thing
-    if not isinstance(thing, type | ModuleType | FunctionType | MethodType):
-        subject = getattr(type(thing), "__wrapped__", type(thing))
+    subject = thing if is_a(thing, type, ModuleType, FunctionType, MethodType) else type(thing)
     try:
-        lines, first = inspect.getsourcelines(subject)
+        lines, _first = inspect.getsourcelines(subject)
     except (OSError, TypeError):
         return Text(f"the source of {bounded(thing, 200)} is not there")
-    return Text(f"# {_place(subject)}\n{''.join(lines).rstrip()}" if first >= 0 else "")
-
-
-def _place(subject: Any) -> str:
-    try:
-        name = inspect.getsourcefile(subject)
-        if name is None:
-            return ""
-        code = getattr(subject, "__code__", None)
-        if code is not None:
-            return f"{name}:{code.co_firstlineno}"
-        if isinstance(subject, type):
-            return f"{name}:{inspect.getsourcelines(subject)[1]}"
-    except (OSError, TypeError):
-        return ""
-    return name
-
-
-def static_names(thing: Any) -> set[str]:
-    """Attribute names, without __dir__, __getattr__ or a property of the object's."""
-    try:
-        own = object.__getattribute__(thing, "__dict__")
-    except AttributeError:
-        own = {}
-    names = {name for name in list(own) if type(name) is str} if isinstance(own, dict) else set()
-    if isinstance(thing, ModuleType):
-        return names
-    for cls in type.__dict__["__mro__"].__get__(thing if isinstance(thing, type) else type(thing)):
-        names.update(name for name in list(type.__dict__["__dict__"].__get__(cls)) if type(name) is str)
-    return names
+    return Text(f"# {place_of(thing)}\n{''.join(lines).rstrip()}")
 
 
 def tasks() -> Text:
