@@ -19,10 +19,10 @@ child = os.fork()
 if child == 0:
     if os.fork() == 0:
         os.setsid()
-    print(os.getpid(), flush=True)
+    os.write(1, b'%d\\n' % os.getpid())
     sys.stdin.read()
     os._exit(0)
-print(os.getpid(), flush=True)
+os.write(1, b'%d\\n' % os.getpid())
 sys.stdin.read()
 """
 
@@ -167,7 +167,7 @@ for escape in (True, False):
         if os.fork() == 0:
             if escape:
                 os.setsid()
-            print(os.getpid(), flush=True)
+            os.write(1, b'%d\\n' % os.getpid())
             sys.stdin.read()
         os._exit(0)
     os.wait()
