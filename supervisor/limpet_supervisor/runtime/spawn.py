@@ -161,8 +161,8 @@ def find_command(command: str, path: str, directory: str) -> str:
             if os.access(candidate, os.X_OK):
                 return candidate
             raise PermissionError(errno.EACCES, f"{candidate} is not executable")
-    where = f"below {directory}" if "/" in command else "in PATH"
-    raise FileNotFoundError(errno.ENOENT, f"command not found: {command} ({where})")
+    where = directory if "/" in command else "PATH"
+    raise FileNotFoundError(errno.ENOENT, f"command not found: {command}, in {where}")
 
 
 def values_for(path: str, uid: int) -> str:
