@@ -99,12 +99,12 @@ thread.join()
     peer = node.accept().load()
     assert child.hear() == "up"
     request = peer.send("evaluate", session="s1", timeout=None, source="""
-import sys, os
+import sys
+go = True
 print("mine")
 print("my error", file=sys.stderr)
 sys.stdout.write("no newline")
 sys.stdout.buffer.write("bytes \\u00e9".encode())
-go = True
 while go: pass
 """)  # fmt: skip
     first = peer.answer(request)
