@@ -48,6 +48,7 @@ VERBS = {
     "check": ("check", "project", "validate the configuration; starts nothing"),
     "paths": ("paths", "project", "where sockets, state and logs are, and why"),
     "doctor": ("doctor", "project", "what this machine has and lacks"),
+    "import": ("import_file", "project", "make a limpet.toml of supervisord's, circus's or another's"),
     "gen": ("gen", "project", "write files into the project: gen systemd"),
     "completion": ("completion", "project", "a completion script for bash, zsh or fish"),
     "help": ("help", "project", "this text, or a verb's"),

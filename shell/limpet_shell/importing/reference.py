@@ -1,0 +1,72 @@
+"""The tables of docs/migrating.md: `python -m limpet_shell.importing.reference FILE`.
+
+A format's tables stand between `<!-- format: NAME -->` and `<!-- end -->`; the command rewrites what is
+between them.
+"""
+
+import re
+import sys
+from typing import Final
+
+from limpet_shell.importing.tables import (
+    ANY,
+    Fate,
+    Option,
+    Table,
+    circus,
+    pm2,
+    process_compose,
+    procfile,
+    supervisord,
+)
+
+TABLES: Final[dict[str, tuple[Table, ...]]] = {
+    "supervisord": supervisord.TABLES,
+    "circus": circus.TABLES,
+    "procfile": procfile.TABLES,
+    "process-compose": process_compose.TABLES,
+    "pm2": pm2.TABLES,
+}
+_MARK: Final = re.compile(r"(<!-- format: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rewritten(text: str) -> str:
+    """The document with every table as it is now."""
+    return _MARK.sub(lambda match: f"{match[1]}{tables(match[2])}{match[3]}", text)
+
+
+def tables(name: str) -> str:
+    """The tables of a format, in Markdown."""
+    return "\n".join(_table(table) for table in TABLES[name])
+
+
+def _table(table: Table) -> str:
+    section = table.section if " " in table.section else f"`{table.section}`"
+    lines = [f"{section}:", "", "| option | here | |", "|---|---|---|", *map(_row, table.options)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(option: Option) -> str:
+    here = f"`{option.key}`" if option.key else "-"
+    if option.fate is Fate.NONE:
+        text = f"no equivalent: {option.text}"
+        here = f"see {here}" if option.key else "-"
+    else:
+        text = option.text
+    if option.harmless not in ((), ANY) and option.fate is Fate.DIFFERS:
+        text += f" (nothing differs with {option.harmless[0] or 'none'})"
+    cells = (f"`{option.name}`", here, text)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def main(files: list[str]) -> None:
+    """Rewrites the tables in each of the files."""
+    for file in files:
+        with open(file, encoding="utf-8") as stream:
+            text = stream.read()
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write(rewritten(text))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

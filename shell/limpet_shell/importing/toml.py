@@ -1,0 +1,87 @@
+"""The text of a limpet.toml: readable, in the order of the configuration that it comes from."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from limpet_shell.importing.model import Imported
+
+WIDTH: Final = 100
+"""Columns within which a table is written in one line."""
+
+
+def text(imported: Imported, source: str) -> str:
+    """The whole file.
+
+    Args:
+        imported: what it says.
+        source: the name of the file that this comes from.
+    """
+    lines = [f"# From {source}, by `limpet import`. `limpet check` says whether it can run here.", ""]
+    lines += _entries({"name": imported.name})
+    if "max_restarts" in imported.settings:
+        lines += [
+            "# So many that no process alone ends the node: it is tried again and again, later each time.",
+            "# Lower it, and the node gives up and leaves the decision to systemd or the container.",
+        ]
+    lines += _entries(imported.settings)
+    for name, keys in imported.sockets.items():
+        lines += ["", f"[sockets.{name}]", *_entries(keys)]
+    for process in imported.processes:
+        lines.append("")
+        notes = [note for note in imported.notes if note.place == process.place]
+        comments = [process.remark] if process.remark else []
+        comments += [f"{note.option} ({note.fate}): {note.text}" for note in notes]
+        lines += [f"# {line}".rstrip() for comment in comments for line in comment.splitlines()]
+        lines += _table(f"processes.{process.name}", process.keys)
+    return "\n".join(lines) + "\n"
+
+
+def _table(path: str, keys: Mapping[str, Any]) -> list[str]:
+    """A table with its header; tables in it that are too long for a line follow with headers of their own."""
+    long = [
+        key
+        for key, value in keys.items()
+        if isinstance(value, Mapping) and len(f"{key} = {_value(value)}") > WIDTH
+    ]
+    lines = [f"[{path}]", *_entries({key: value for key, value in keys.items() if key not in long})]
+    for key in long:
+        lines += _table(f"{path}.{key}", keys[key])
+    return lines
+
+
+def _entries(keys: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for key, value in keys.items():
+        line = f"{_key(key)} = {_value(value)}"
+        if len(line) > WIDTH and isinstance(value, list):
+            line = "\n".join((f"{_key(key)} = [", *(f"    {_value(item)}," for item in value), "]"))
+        lines.append(line)
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        case str():
+            return _string(value)
+        case list():
+            return f"[{', '.join(map(_value, value))}]"
+        case Mapping():
+            return f"{{ {', '.join(f'{_key(key)} = {_value(item)}' for key, item in value.items())} }}"
+    raise TypeError(f"no TOML for {value!r}")
+
+
+def _string(value: str) -> str:
+    """A string: literal where that saves escapes, TOML 1.0."""
+    if ('"' in value or "\\" in value) and "'" not in value and value.isprintable():
+        return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
