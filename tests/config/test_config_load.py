@@ -158,10 +158,10 @@ def test_sockets_have_numbers_in_their_order_and_are_inherited_where_they_are_na
         SocketSpec("admin", "unix:/run/shop.sock", 16, "0660"),
     )
     web, env, listed, none = node.root.processes
-    assert (web.command[-1], web.sockets) == ("4", ("admin",))
-    assert (env.env, env.sockets) == ({"FD": "3"}, ("http",))
-    assert listed.sockets == ("http", "admin")
-    assert none.sockets == ()
+    assert (web.command[-1], web.names_sockets, web.sockets) == ("4", True, ())
+    assert (env.env, env.names_sockets) == ({"FD": "3"}, True)
+    assert (listed.sockets, listed.names_sockets) == (("admin", "http"), False)
+    assert (none.sockets, none.names_sockets) == ((), False)
 
 
 def test_supervisors_nest(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_process_that_is_added_sees_the_nodes_sockets_directory_and_processes(
     node = load_text(tmp_path, '[sockets.a]\nbind = "127.0.0.1:1"\n[processes.web]\ncommand = ["true"]')
     table = {"command": "run --fd ${sockets.a}", "after": ["web"], "cwd": "x", "env": {"A": "${B:-c}"}}
     added = load_process("late", table, node, environ={"B": "d"})
-    assert (added.name, added.command, added.sockets) == ("late", ("run", "--fd", "3"), ("a",))
+    assert (added.name, added.command, added.names_sockets) == ("late", ("run", "--fd", "3"), True)
     assert (added.after, added.cwd, added.env) == (("web",), str(tmp_path / "x"), {"A": "d"})
     assert load_process(
         "later", {"command": "true", "after": ["late"]}, node, present=["web", "late"], environ={}

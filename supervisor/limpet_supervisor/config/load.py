@@ -56,11 +56,49 @@ def load(file: str, *, release: str | None = None, environ: Mapping[str, str] | 
     """
     file = os.path.abspath(file)
     chosen = names.choose(file, release)
-    loading = _Loading(os.path.dirname(file), os.environ if environ is None else environ)
+    root = built_root(file)
+    directory = (
+        os.path.join(root, "lib", f"{chosen.name}-{chosen.table['version']}")
+        if root
+        else os.path.dirname(file)
+    )
+    loading = _Loading(directory, os.environ if environ is None else environ)
     spec = loading.node(file, chosen)
     if loading.reader.problems or spec is None:
         raise names.wrong(file, *loading.reader.problems)
-    return spec
+    return replace(spec, release_root=root, python=os.path.join(directory, "bin", "python")) if root else spec
+
+
+def built_root(file: str) -> str:
+    """The root of the built release that `file` configures, RELEASE_ROOT/releases/VSN/release.toml; or nothing."""
+    directory, name = os.path.split(file)
+    return os.path.dirname(os.path.dirname(directory)) if name == names.BUILT else ""
+
+
+def load_for_build(
+    file: str, *, release: str | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[names.Release, ReleaseOptions, str]:
+    """The release as the file has it, how it is built, and its version.
+
+    All of it is read, so that what is wrong is found before the build; but a variable that is not set may be
+    set when it boots.
+
+    Args:
+        file: a limpet.toml or pyproject.toml.
+        release: which of its releases; default: default_release, or the only one.
+        environ: what `${NAME}` means; default: the process's environment.
+
+    Raises:
+        ConfigError: it cannot be used; `problems` has all the reasons.
+    """
+    file = os.path.abspath(file)
+    chosen = names.choose(file, release)
+    loading = _Loading(os.path.dirname(file), os.environ if environ is None else environ)
+    loading.reader.at_boot = True
+    loading.node(file, chosen)
+    if loading.reader.problems:
+        raise names.wrong(file, *loading.reader.problems)
+    return chosen, loading.options, loading.version
 
 
 def load_process(
@@ -134,6 +172,8 @@ class _Loading:
         self.taken: dict[str, Path] = {ROOT: (ROOT,)}
         """Names of processes and supervisors, and where they are given."""
         self.places: dict[str, tuple[Path, ProcessSpec]] = {}
+        self.options = ReleaseOptions()
+        self.version = names.DEVELOPMENT_VERSION
         self.nested: dict[str, Path] = {}
         """Where each nested supervisor stands."""
 
@@ -151,10 +191,10 @@ class _Loading:
             "env": environment(self.environ),
         }
         try:
-            given["version"] = names.version(file, chosen, self.environ)
+            self.version = names.version(file, chosen, self.environ)
         except Problem as problem:
             reader.problem(problem.path, problem.text)
-            given["version"] = names.DEVELOPMENT_VERSION
+        given["version"] = self.version
         # First, since processes refer to them.
         for key in ("sockets", "runtime_config", "on_supervisor_death"):
             try:
@@ -164,7 +204,7 @@ class _Loading:
             except Refused:
                 continue
         try:
-            given["release"] = reader.struct(ReleaseOptions, _part(table, BUILD_KEYS), path)
+            given["release"] = self.options = reader.struct(ReleaseOptions, _part(table, BUILD_KEYS), path)
             outer = {
                 "name": ROOT,
                 "restart": fields_of(SupervisorSpec)["restart"].default,
@@ -219,12 +259,12 @@ class _Loading:
         # A wrong name hides no problem below it.
         with contextlib.suppress(Refused):
             self.take(self.name(ProcessSpec, name, path), path)
-        spec = reader.struct(ProcessSpec, table, path, {"name": name})
+        spec = reader.struct(ProcessSpec, table, path, {"name": name, "names_sockets": False})
         rules.check_process(reader, path, spec)
         rules.check_sockets(reader, path, spec)
         changes: dict[str, Any] = {}
-        if inherited := reader.inherited.union(spec.sockets):
-            changes["sockets"] = tuple(socket for socket in reader.sockets if socket in inherited)
+        if reader.inherited:
+            changes["names_sockets"] = True
         if spec.env_file:
             changes["env"] = {**self.env_file(spec.env_file, (*path, "env_file")), **spec.env}
             changes["env_file"] = self.absolute(spec.env_file)

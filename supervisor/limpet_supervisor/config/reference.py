@@ -27,7 +27,9 @@ TABLES: Final[dict[str, tuple[tuple[type[Struct], tuple[str, ...]], ...]]] = {
     "release": ((spec.NodeSpec, NODE_KEYS), (spec.SupervisorSpec, ROOT_KEYS)),
     "build": ((spec.ReleaseOptions, BUILD_KEYS),),
     "socket": ((spec.SocketSpec, tuple(fields_of(spec.SocketSpec))),),
-    "process": ((spec.ProcessSpec, tuple(fields_of(spec.ProcessSpec))),),
+    "process": (
+        (spec.ProcessSpec, tuple(key for key in fields_of(spec.ProcessSpec) if key != "names_sockets")),
+    ),
     "supervisor": ((spec.SupervisorSpec, tuple(fields_of(spec.SupervisorSpec))),),
     "ready": ((spec.Ready, ("timeout", "every")),),
     "liveness": ((spec.Liveness, ("every", "timeout", "failures")),),

@@ -100,12 +100,13 @@ def prepare(spec: ProcessSpec, name: str, around: Surroundings, *, output: str, 
     if spec.entry:
         command = (around.python, "-m", "limpet.fresh", "run", spec.entry)
     steps: list[str] = []
-    if spec.sockets:
+    if spec.sockets or spec.names_sockets:
         for index, (_name, descriptor) in enumerate(around.sockets):
             actions.append((os.POSIX_SPAWN_DUP2, descriptor, FIRST_SOCKET + index))
         env["LISTEN_FDS"] = str(len(around.sockets))
         env["LISTEN_FDNAMES"] = ":".join(socket for socket, _descriptor in around.sockets)
-        steps.append("LISTEN_PID=$$; export LISTEN_PID")
+        if spec.sockets:
+            steps.append("LISTEN_PID=$$; export LISTEN_PID")
     directory = os.path.join(around.directory, spec.cwd)
     if spec.cwd:
         steps.append(f"cd {shlex.quote(directory)}")
