@@ -178,8 +178,11 @@ class ProcessSpec(Struct, frozen=True, forbid_unknown_fields=True):
     after: tuple[str, ...] = ()
     """Names of processes: start only when all their instances are ready."""
     sockets: tuple[str, ...] = ()
-    """Sockets of the node that it inherits; one that its command or env names with `${sockets.X}` is added.
-    With any, it gets all: descriptors 3, 4, … in their order, and LISTEN_FDS as in sd_listen_fds(3)."""
+    """Sockets of the node that it inherits by socket activation, sd_listen_fds(3): the node's sockets are its
+    descriptors 3, 4, … and LISTEN_FDS and LISTEN_PID say so. A process that names them with `${sockets.X}`
+    needs nothing here: it has them, and no LISTEN_PID, or servers would take each of them twice."""
+    names_sockets: bool = False
+    """Whether its command or env names a socket with `${sockets.X}`: found out, not written."""
     env: dict[str, str] = field(default_factory=dict)
     """Environment variables, added to the node's own."""
     env_file: str = ""
@@ -269,6 +272,15 @@ class ReleaseOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """Directories copied verbatim over the release's root."""
     steps: tuple[str, ...] = ("assemble",)
     """`assemble`, `tar`, and functions `module:function` before, between and after."""
+    extras: tuple[str, ...] = ()
+    """Optional dependencies of the project that go in."""
+    groups: tuple[str, ...] = ()
+    """Dependency groups that go in; none does by default."""
+    requirements: str = ""
+    """A file of requirements with hashes, in place of uv.lock."""
+    include: tuple[str, ...] = ()
+    """Files and directories copied beside the application; default, for a project that is no package: its
+    modules."""
     strip: bool | Strip = True
     """Leave out tests, documentation and what else does not run; `{ keep = ["docs"] }` names exceptions."""
 
@@ -297,6 +309,8 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """What becomes of the processes when the supervisor is killed: its successor adopts them, or they die."""
     release: ReleaseOptions = ReleaseOptions()
     """How it is built."""
+    release_root: str = ""
+    """The root of the built release that it runs from; empty in a project."""
 
 
 def processes(supervisor: SupervisorSpec) -> tuple[ProcessSpec, ...]:
