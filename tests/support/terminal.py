@@ -88,6 +88,15 @@ class Terminal:
         """Pastes, as a terminal with bracketed paste does."""
         self.send(f"\x1b[200~{text}\x1b[201~")
 
+    def terminate(self) -> None:
+        """Asks the program to end."""
+        self.process.terminate()
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
     def wait_for(self, text: str, count: int = 1) -> str:
         """The screen, once `text` is on it `count` times."""
         deadline = time.monotonic() + BOUND

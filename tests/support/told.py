@@ -95,7 +95,7 @@ def answers(request: m.Request) -> Iterator[m.Item | m.Reply]:
         case m.Logs():
             yield m.LogItem(process="web.1", lines=("one", "two \x1b]0;evil\x07"))
             yield m.StreamEnd(dropped=2)
-        case m.Events():
+        case m.Events(follow=False):
             yield m.EventItem(
                 event=Event(at=1_700_000_000.0, kind="exited", process="web.1", text="web.1 died")
             )

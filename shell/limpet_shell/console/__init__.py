@@ -8,6 +8,7 @@ screen       where answers go: above the prompt, or below the input
 highlight    Python and tracebacks in colour (Pygments, loaded when first needed)
 prompt       the line editor (prompt_toolkit): completion, signature, keys
 terminal     the console on a terminal
+tty          the terminal's mode while an input is worked on
 batch        the console in a pipe
 foreground   the console in front of a node of its own (start_iex)
 """

@@ -101,8 +101,6 @@ async def _run(where: Target, process: str) -> int:
         loop.add_signal_handler(number, node.interrupt)
     try:
         if await node.answers(where.node):
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, console.leave)
             node.show = lambda text: console.screen.lines([text])
             node.reading.add_done_callback(lambda _: console.leave())
             await console.run(process)

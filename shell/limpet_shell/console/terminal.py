@@ -14,6 +14,7 @@ from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
 from limpet_supervisor.model.status import Event, NodeState
 
+from . import tty
 from .history import FileHistory, path_of
 from .link import Link
 from .model import Model, parse
@@ -49,7 +50,14 @@ class Console:
         Raises:
             LimpetError: no node, or no such process with an agent.
         """
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.interrupt)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self.interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.leave)
+        with tty.unechoed():
+            await self._run(process)
+
+    async def _run(self, process: str) -> None:
         events: asyncio.Task[None] | None = None
         try:
             await self._greet(process)
@@ -118,12 +126,16 @@ class Console:
             except LimpetError as error:
                 self.model.stale = True
                 self.screen.notice(f"{self.model.node} went away: {error.why or error.what}", "yellow")
+            gone = self.link.lost
             while self.link.lost:
                 await asyncio.sleep(_TRY_NODE)
                 with suppress(LimpetError):
                     await self.link.connect()
-            self.screen.notice(f"{self.model.node} is there again", "yellow")
-            self._look_for_process()
+            if gone:
+                self.screen.notice(f"{self.model.node} is there again", "yellow")
+                self._look_for_process()
+            else:
+                await asyncio.sleep(_TRY_NODE)  # the node has ended the stream, and lives
 
     def _happened(self, event: Event) -> None:
         place = self.model.place

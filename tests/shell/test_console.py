@@ -1,0 +1,380 @@
+"""The console on a real terminal, against a scripted node."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from limpet_supervisor.model.status import Event
+from limpet_supervisor.wire import messages as m
+from support.command import Shop, open_shop, shop
+from support.fake_node import FakeNode
+from support.terminal import Terminal
+from support.told import answers
+
+Console = tuple[Terminal, FakeNode, Shop]
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
+    with open_shop() as (place, node), Terminal(place.arguments("remote"), place.environ) as terminal:
+        terminal.wait_for("web.1 [1]>")
+        yield terminal, node, place
+
+
+def test_it_greets_with_the_node_and_the_process(console: Console) -> None:
+    terminal, _, _ = console
+    text = terminal.wait_for("[1]>")
+    assert "bookshop 1.0.0, pid " in text
+    assert "web.1: pid 4242, Python 3.11.7, 1 running loop" in text
+
+
+def test_a_value_is_shown_and_the_prompt_counts(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("1 + 1\r")
+    terminal.wait_for("<1 + 1>")
+    terminal.wait_for("web.1 [2]>")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    assert (request.process, request.source) == ("web.1", "1 + 1")
+    assert request.session
+
+
+def test_what_is_printed_and_tracebacks_are_shown(console: Console) -> None:
+    terminal, _, _ = console
+    terminal.send("print('x')\r")
+    terminal.wait_for("printed\nwarned\n")
+    terminal.send("raise ValueError\r")
+    terminal.wait_for("ValueError: no")
+
+
+def test_a_block_goes_on_until_the_process_says_it_is_complete(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("def f(x):\r")
+    terminal.wait_for("...")
+    terminal.send("return x\r")
+    terminal.wait_for("...", 2)
+    terminal.send("\r")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    assert request.source == "def f(x):\n    return x"
+
+
+def test_keys_typed_right_after_enter_do_not_overtake_it(console: Console) -> None:
+    """As they do when somebody pastes into a terminal without bracketed paste."""
+    terminal, node, _ = console
+    terminal.send("x1\rx2\r:help\rx3\r")
+    node.wait_for(m.Evaluate, 3)
+    sources = [request.source for request in node.requests if isinstance(request, m.Evaluate)]
+    assert sources == ["x1", "x2", "x3"]
+
+
+def test_a_paste_is_one_input_with_its_own_indentation(console: Console) -> None:
+    terminal, node, _ = console
+    program = "if x:\n    if y:\n        z\n\n    w"
+    terminal.paste(program)
+    terminal.wait_for("w")
+    terminal.send("\r\r")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    assert request.source.rstrip() == program
+
+
+def test_tab_offers_what_the_process_knows(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("x.ap\t")
+    terminal.wait_for("append")
+    terminal.wait_for("apply")
+    assert node.wait_for(m.Complete).source == "x.ap"  # type: ignore[attr-defined]
+
+
+def test_tab_at_the_margin_indents(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("if x:\r")
+    terminal.wait_for("...")
+    terminal.send("\t\x7fpass\r")
+    terminal.wait_for("...", 2)
+    terminal.send("\r")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    assert request.source == "if x:\n    pass"
+    assert not any(isinstance(each, m.Complete) for each in node.requests)
+
+
+def test_commands_complete_to_themselves_and_to_names(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send(":resta\t")
+    terminal.wait_for(":restart")
+    terminal.send(" wor\t")
+    terminal.wait_for(":restart worker")
+    terminal.send("\r")
+    request = node.wait_for(m.RestartProcess)
+    assert isinstance(request, m.RestartProcess)
+    assert request.name == "worker"
+    terminal.wait_for("is restarted")
+
+
+def test_inside_a_call_its_signature_is_shown(console: Console) -> None:
+    terminal, _, _ = console
+    terminal.send("f(")
+    terminal.wait_for("f(x, y)   Adds.")
+    terminal.send("\x15")
+    terminal.wait_until_gone("f(x, y)")
+
+
+def test_ctrl_c_clears_the_line(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("never run")
+    terminal.wait_for("never run")
+    terminal.send("\x03")
+    terminal.wait_for("web.1 [1]>", 2)
+    terminal.send("seven\r")
+    terminal.wait_for("<seven>")
+    assert [r.source for r in node.requests if isinstance(r, m.Evaluate)] == ["seven"]
+
+
+def test_ctrl_c_interrupts_an_evaluation(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("forever\r")
+    terminal.wait_for("it begins")
+    terminal.send("\x03")
+    evaluate = node.wait_for(m.Evaluate)
+    node.wait_for(m.Cancel)
+    reply = m.EvaluateReply(process="web.1", ok=False, error="Interrupted", interrupted=True, number=1)
+    node.say(evaluate, reply)
+    terminal.wait_for("Interrupted")
+    terminal.wait_for("web.1 [2]>")
+
+
+def test_keys_typed_ahead_wait_for_the_next_prompt(console: Console) -> None:
+    """Ctrl-D among them, which the kernel would keep to itself in its line mode."""
+    terminal, node, _ = console
+    terminal.send("forever\r")
+    terminal.wait_for("it begins")
+    terminal.send("ahead\r\x04")
+    evaluate = node.wait_for(m.Evaluate)
+    node.say(evaluate, m.EvaluateReply(process="web.1", ok=True, number=1))
+    terminal.wait_for("<ahead>")
+    assert terminal.wait() == 0
+
+
+def test_a_signal_to_end_leaves_the_terminal_as_it_was(console: Console) -> None:
+    terminal, _, _ = console
+    terminal.send("forever\r")
+    terminal.wait_for("it begins")
+    terminal.terminate()
+    assert terminal.wait() == 0
+    assert terminal.echoes
+
+
+@pytest.mark.parametrize("words", ["exit()\r", "quit\r", ":quit\r", "\x04"])
+def test_leaving_only_detaches(console: Console, words: str) -> None:
+    terminal, node, _ = console
+    terminal.send(words)
+    assert terminal.wait() == 0
+    node.wait_for(m.Detach)
+    assert not any(isinstance(request, m.StopNode | m.Evaluate) for request in node.requests)
+
+
+def test_a_command_is_the_nodes_and_never_the_applications(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send(":ps\r")
+    terminal.wait_for("worker.1  running")
+    terminal.send(":frobnicate\r")
+    terminal.wait_for("There is no command frobnicate")
+    terminal.send(":why nobody\r")
+    terminal.wait_for("There is no process nobody")
+    assert not any(isinstance(request, m.Evaluate) for request in node.requests)
+
+
+def test_use_moves_the_session(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send(":use worker.1\r")
+    terminal.wait_for("worker.1 [1]>")
+    terminal.send("here\r")
+    terminal.wait_for("<here>")
+    assert node.wait_for(m.Evaluate).process == "worker.1"  # type: ignore[attr-defined]
+
+
+def test_all_asks_everywhere_and_groups_the_answers(console: Console) -> None:
+    terminal, _, _ = console
+    terminal.send(":all \"a\" + 'b'\r")
+    terminal.wait_for("web.1, worker.1: <\"a\" + 'b'>")
+
+
+def test_logs_are_followed_until_ctrl_c(console: Console) -> None:
+    terminal, node, _ = console
+    node.script = lambda request: iter(()) if isinstance(request, m.Logs) else answers(request)
+    terminal.send(":logs -f web\r")
+    logs = node.wait_for(m.Logs)
+    node.say(logs, m.LogItem(process="web.1", lines=("a line",)))
+    terminal.wait_for("web.1 | a line")
+    terminal.send("\x03")
+    terminal.wait_for("web.1 [1]>", 2)
+    node.wait_for(m.Cancel)
+
+
+def test_help_lists_commands_and_helpers(console: Console) -> None:
+    terminal, _, _ = console
+    terminal.send(":help\r")
+    text = terminal.wait_for("Ctrl-D leaves, and everything goes on.")
+    assert ":scale NAME N|+N|-N" in text
+    assert "stacks()" in text
+
+
+def test_a_restart_of_the_process_is_said_and_the_session_goes_on_in_the_new_one(console: Console) -> None:
+    terminal, node, _ = console
+    events = node.wait_for(m.Events)
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Attach):
+            yield m.AttachReply(process="web.1", pid=5555, python="3.11.7", argv=())
+        else:
+            yield from answers(request)
+
+    node.script = script
+    node.say(events, m.EventItem(event=Event(at=0, kind="exited", process="web.1", text="web.1 was killed")))
+    terminal.wait_for("web.1 was killed")
+    terminal.wait_for("web.1: pid 5555")
+    terminal.wait_for("the session's variables went with its process")
+
+
+def test_the_prompt_outlives_the_node(console: Console) -> None:
+    terminal, node, _ = console
+    node.stop()
+    terminal.wait_for("bookshop went away")
+    terminal.send("1\r")
+    terminal.wait_for("bookshop is not running")
+    with FakeNode(node.directory, answers):
+        terminal.wait_for("bookshop is there again")
+        terminal.send("seven\r")
+        terminal.wait_for("<seven>")
+        terminal.send("\x04")
+        assert terminal.wait() == 0
+
+
+def test_a_completer_that_fails_does_not_hurt_the_prompt(console: Console) -> None:
+    terminal, node, _ = console
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Complete | m.Check | m.Signature):
+            yield m.Failure(error="LimpetError", what="web.1 did not answer")
+        else:
+            yield from answers(request)
+
+    node.script = script
+    terminal.send("len(a\t")
+    node.wait_for(m.Complete)
+    terminal.send(")\r")
+    terminal.wait_for("<len(a)>")
+
+
+def test_the_history_is_there_the_next_time(console: Console) -> None:
+    terminal, _, place = console
+    terminal.send("remembered\r")
+    terminal.wait_for("<remembered>")
+    terminal.send("\x04")
+    assert terminal.wait() == 0
+    with Terminal(place.arguments("remote"), place.environ) as again:
+        again.wait_for("[1]>")
+        again.send("\x1b[A")
+        again.wait_for("[1]> remembered")
+
+
+def test_start_up_files_are_run_where_the_session_comes() -> None:
+    with open_shop() as (place, node):
+        with open(f"{place.directory}/home/.limpet.py", "w") as file:
+            file.write("from bookshop import everything\n")
+        with Terminal(place.arguments("remote"), place.environ) as terminal:
+            terminal.wait_for("web.1 [2]>")
+            assert node.wait_for(m.Evaluate).source == "from bookshop import everything\n"  # type: ignore[attr-defined]
+
+
+def test_without_colour_there_are_no_colours() -> None:
+    with open_shop() as (place, _):
+        environ = {**place.environ, "NO_COLOR": "1"}
+        with Terminal(place.arguments("remote"), environ) as terminal:
+            terminal.wait_for("[1]>")
+            terminal.send("raise\r")
+            terminal.wait_for("ValueError: no")
+            assert b"\x1b[31m" not in terminal.raw
+            assert b"\x1b[32m" not in terminal.raw
+
+
+def test_a_node_whose_processes_have_no_agent_still_takes_commands() -> None:
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Attach):
+            yield m.Failure(error="LimpetError", what="No process has an agent")
+        else:
+            yield from answers(request)
+
+    with open_shop(script) as (place, _):
+        with Terminal(place.arguments("remote"), place.environ) as terminal:
+            terminal.wait_for("No process has an agent")
+            terminal.send(":ps\r")
+            terminal.wait_for("worker.1  running")
+        refused = Terminal(place.arguments("remote", "--process", "web"), place.environ)
+        with refused as terminal:
+            terminal.wait_for("limpet: No process has an agent")
+            assert terminal.wait() == 1
+
+
+def test_without_a_node_there_is_no_console() -> None:
+    with shop() as place, Terminal(place.arguments("remote"), place.environ) as terminal:
+        terminal.wait_for("limpet: bookshop is not running")
+        assert terminal.wait() == 69
+
+
+# -- in a pipe --
+
+
+def test_in_a_pipe_statements_are_evaluated_one_after_the_other() -> None:
+    program = "a\nfor x in y:\n    print(x)\nb\n:ps\ndef f():\n    pass\n\n\nc\n"
+    with open_shop() as (place, node):
+        done = place.run("remote", input=program)
+    assert done.returncode == 0
+    sources = [request.source for request in node.requests if isinstance(request, m.Evaluate)]
+    assert sources == ["a", "for x in y:\n    print(x)", "b", "def f():\n    pass", "c"]
+    assert done.stdout.startswith("<a>\nprinted\n<b>\nbookshop 1.0.0  running")
+    assert done.stderr == "warned\n"
+
+
+def test_in_a_pipe_a_statement_that_fails_makes_the_exit_code_1() -> None:
+    with open_shop() as (place, _):
+        done = place.run("remote", input="raise ValueError\nafter\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "<after>\n", "Traceback…\nValueError: no\n")
+
+
+def test_in_a_pipe_a_command_that_fails_does_so_too() -> None:
+    with open_shop() as (place, _):
+        done = place.run("remote", input=":why nobody\n")
+    assert (done.returncode, done.stderr) == (1, "There is no process nobody. there is web\n")
+
+
+def test_in_a_pipe_quit_leaves_the_rest_alone() -> None:
+    with open_shop() as (place, _):
+        done = place.run("remote", input="a\n:quit\nb\n")
+    assert (done.returncode, done.stdout) == (0, "<a>\n")
+
+
+def test_a_statement_in_a_pipe_is_answered_before_the_next_is_written() -> None:
+    """So that a program can hold a conversation."""
+    import subprocess
+
+    with (
+        open_shop() as (place, _),
+        subprocess.Popen(
+            place.arguments("remote"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=place.environ,
+            text=True,
+            bufsize=1,
+        ) as console,
+    ):
+        assert console.stdin is not None
+        assert console.stdout is not None
+        for question in ("one", "two"):
+            console.stdin.write(f"{question}\n")
+            assert console.stdout.readline() == f"<{question}>\n"
+        console.stdin.close()
+        assert console.wait(60) == 0
