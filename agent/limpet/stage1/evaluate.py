@@ -22,7 +22,7 @@ from .natives import allocate_lock, load_threading, monotonic, sleep, start_new_
 from .onloop import on_loop
 from .render import HARD_LIMIT, LIMIT, bounded, class_name, type_name
 from .source import compile_block, forget
-from .threads import forget_thread, name_thread, unblock_signals
+from .threads import end_hubs, forget_thread, name_thread, unblock_signals
 from .tracebacks import format_error, is_cancellation
 
 GRACE: Final = 1.0
@@ -199,6 +199,7 @@ class Evaluations:
         job.sink.close(ended=True)
         output.release()
         self._finish(job, answer)
+        end_hubs()
 
     def _value(self, job: Job) -> dict[str, Any]:
         assert job.work is not None

@@ -1,10 +1,11 @@
 """Raw threads that evaluated code may live in: signal mask and name as a thread of the application's has."""
 
+import contextlib
 import os
 import sys
 from typing import Any
 
-from .natives import get_ident, start_new_thread
+from .natives import get_ident
 
 
 def unblock_signals() -> None:
@@ -21,14 +22,39 @@ def unblock_signals() -> None:
 
 
 def name_thread(name: str) -> None:
-    """Names the running raw thread in `threading`, unless gevent has its hands on that."""
+    """Names the running raw thread in `threading`, unless gevent or eventlet have their hands on that."""
     threading: Any = sys.modules["threading"]
-    if getattr(threading, "_start_new_thread", start_new_thread) is start_new_thread:
+    if threading.get_ident is get_ident:
         threading.current_thread().name = name
 
 
 def forget_thread() -> None:
-    """Takes the running raw thread out of `threading` again: before 3.13 it would stay for ever."""
+    """Takes the running raw thread, which is about to end, out of `threading` again."""
     threading: Any = sys.modules["threading"]
-    if getattr(threading, "_start_new_thread", start_new_thread) is start_new_thread:
-        threading._active.pop(get_ident(), None)  # noqa: SLF001 - there is no public way
+    # Before 3.13 it would stay for ever; under gevent the ident is a greenlet's. There is no public way.
+    threading._active.pop(threading.get_ident(), None)  # noqa: SLF001
+
+
+def end_hubs() -> None:
+    """Closes the loop, and its descriptors, that gevent or eventlet have made for this thread alone.
+
+    The last thing that a thread does: they make no promise about threads that they did not start.
+    """
+    with contextlib.suppress(Exception):
+        _end_hubs()
+
+
+def _end_hubs() -> None:
+    gevent: Any = sys.modules.get("gevent._hub_local")
+    if gevent is not None:
+        hub = gevent.get_hub_if_exists()
+        if hub is not None:
+            hub.destroy(destroy_loop=True)
+    eventlet: Any = sys.modules.get("eventlet.hubs")
+    if eventlet is not None:
+        hub = getattr(eventlet._threadlocal, "hub", None)  # noqa: SLF001 - there is no public way
+        if hub is not None:
+            del eventlet._threadlocal.hub  # noqa: SLF001
+            poll = getattr(hub, "poll", None)
+            if poll is not None:
+                poll.close()
