@@ -1,0 +1,114 @@
+"""Completion scripts: generated from the parsers, and tried in the shells that are here."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from limpet_shell import cli, completion
+from support.command import Shop, open_shop, shop
+
+
+def in_bash(place: Shop, line: str) -> list[str]:
+    """What bash offers at the end of a command line."""
+    words = line.split(" ")
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = f"""
+limpet() {{ {" ".join(place.arguments())} "$@"; }}
+eval "$(limpet completion bash)"
+COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}
+_limpet_complete
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=place.environ,
+        cwd=place.directory,
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("shell", completion.SCRIPTS)
+def test_every_verb_and_option_is_in_every_script(shell: str) -> None:
+    script = completion.SCRIPTS[shell]()
+    for shape in completion.shapes():
+        assert shape.verb in script
+        for option in shape.options:
+            for flag in option.flags:
+                assert (flag if shell != "fish" else flag.lstrip("-")) in script, (shape.verb, flag)
+
+
+@pytest.mark.parametrize("shell", completion.SCRIPTS)
+def test_a_shell_accepts_its_script(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    subprocess.run([shell, "-n"], input=completion.SCRIPTS[shell](), text=True, check=True)
+
+
+def test_hidden_verbs_stay_hidden() -> None:
+    assert "_complete" in cli.VERBS
+    assert "_complete" not in {shape.verb for shape in completion.shapes()}
+
+
+def test_bash_completes_verbs() -> None:
+    with shop() as place:
+        assert in_bash(place, "limpet sta") == ["start", "start_iex", "status"]
+
+
+def test_bash_completes_options_and_their_choices() -> None:
+    with shop() as place:
+        assert in_bash(place, "limpet status --js") == ["--json"]
+        assert in_bash(place, "limpet status --color ") == ["auto", "always", "never"]
+        assert in_bash(place, "limpet completion ") == ["bash", "zsh", "fish"]
+        assert in_bash(place, "limpet help rpc") == ["rpc"]
+
+
+def test_bash_completes_names_from_the_running_node() -> None:
+    with open_shop() as (place, _):
+        assert in_bash(place, "limpet why w") == ["web", "worker", "web.1", "worker.1"]
+        assert in_bash(place, "limpet rpc --process wo") == ["worker", "worker.1"]
+        assert in_bash(place, "limpet ctl sca") == ["scale"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("limpet sta", ["start", "start_iex", "status"]),
+        ("limpet status --js", ["--json"]),
+        ("limpet completion ", ["bash", "fish", "zsh"]),
+        ("limpet why wor", ["worker", "worker.1"]),
+    ],
+)
+def test_fish_completes_the_same(line: str, wanted: list[str]) -> None:
+    with open_shop() as (place, _):
+        command = f"{place.directory}/limpet"
+        with open(command, "w") as file:
+            file.write(f'#!/bin/sh\nexec {" ".join(place.arguments())} "$@"\n')
+        os.chmod(command, 0o700)
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", f"limpet completion fish | source; complete -C {line!r}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**place.environ, "PATH": f"{place.directory}:{os.environ['PATH']}"},
+            cwd=place.directory,
+        )
+    assert sorted(offer.split("\t")[0] for offer in done.stdout.splitlines()) == wanted
+
+
+def test_without_a_node_there_are_no_names_and_no_noise() -> None:
+    with shop() as place:
+        done = place.run("_complete", "names")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_releases_are_those_of_the_project() -> None:
+    with shop() as place:
+        with open(f"{place.directory}/pyproject.toml", "w") as file:
+            file.write("[tool.limpet.releases.shop]\n[tool.limpet.releases.admin]\n")
+        assert place.run("_complete", "releases").stdout.split() == ["shop", "admin"]
