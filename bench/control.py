@@ -1,4 +1,6 @@
-"""Control round trips: the status of one process, beside a bare ROUTER echo with JSON; alone, under load, with 100 clients.
+"""Control round trips: the status of one process, beside a bare ROUTER echo with JSON.
+
+Alone, while ten processes flap and one floods its log, and from 100 clients at once.
 
     python bench/control.py [calls]
 """
@@ -81,9 +83,10 @@ def main() -> None:
         binary = beacon(directory)
         os.mkfifo(directory / "beacons")
         reader = os.open(directory / "beacons", os.O_RDWR)
-        quiet = "".join(f'[processes.p{k}]\ncommand = ["{binary}", "{directory}/beacons"]\n' for k in range(10))
+        command = f'command = ["{binary}", "{directory}/beacons"]'
+        quiet = "".join(f"[processes.p{k}]\n{command}\n" for k in range(10))
         flapping = "".join(
-            f'[processes.f{k}]\ncommand = ["sleep", "0.05"]\nmax_age = "1h"\nbackoff = {{ base = "50ms", factor = 1.0 }}\n'
+            f'[processes.f{k}]\ncommand = ["sleep", "0.05"]\nbackoff = {{ base = "50ms", factor = 1.0 }}\n'
             for k in range(10)
         )
         flood = '[processes.flood]\ncommand = ["yes", "a line of output of a process that floods its log"]\n'

@@ -43,9 +43,8 @@ def main() -> None:
             beacons = Beacons(place)
             started, stopped = bare([binary, beacons.path], children, beacons)
             row(f"{children} bare posix_spawn", started, "-", stopped, "-", "-")
-            toml = "".join(
-                f'[processes.p{k}]\ncommand = ["{binary}", "{beacons.path}"]\nshutdown = "10s"\n' for k in range(children)
-            )
+            command = f'command = ["{binary}", "{beacons.path}"]'
+            toml = "".join(f"[processes.p{k}]\n{command}\n" for k in range(children))
             began = time.monotonic()
             with node(place, toml) as process:
                 last = max(beacons.read()[1] for _ in range(children))

@@ -20,7 +20,9 @@ class Bare:
         self.epoll = select.epoll()
 
     def serve(self) -> None:
-        spawn = lambda: os.posix_spawn(self.argv[0], self.argv, os.environ, setsid=True)
+        def spawn() -> int:
+            return os.posix_spawn(self.argv[0], self.argv, os.environ, setsid=True)
+
         pid = spawn()
         fd = os.pidfd_open(pid)
         self.epoll.register(fd, select.EPOLLIN)

@@ -203,7 +203,7 @@ def running(toml: str, **options: Any) -> Iterator[Node]:
 
 
 def _end(made: Node) -> None:
-    """Stops the node if it runs; whatever it leaves behind is ended, and is a failure unless it was killed."""
+    """Stops the node if it runs. What it leaves behind is ended, and a failure unless it was killed."""
     process = made.process
     killed = False
     if process is not None:
