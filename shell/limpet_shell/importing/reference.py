@@ -9,7 +9,6 @@ import sys
 from typing import Final
 
 from limpet_shell.importing.tables import (
-    ANY,
     Fate,
     Option,
     Table,
@@ -53,8 +52,6 @@ def _row(option: Option) -> str:
         here = f"see {here}" if option.key else "-"
     else:
         text = option.text
-    if option.harmless not in ((), ANY) and option.fate is Fate.DIFFERS:
-        text += f" (nothing differs with {option.harmless[0] or 'none'})"
     cells = (f"`{option.name}`", here, text)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -16,7 +16,7 @@ PROCFILE: Final = Table(
         differs(
             "*",
             "command",
-            "restarted when it ends, as on Heroku; foreman ends all (as `significant` and `auto_shutdown` do)",
+            "restarted when it ends, as on Heroku; foreman ends all (so do `significant`, `auto_shutdown`)",
             ANY,
         ),
         differs(
