@@ -45,6 +45,7 @@ VERBS = {
     "remote": ("remote", "code", "the console, inside the live processes"),
     "rpc": ("rpc", "code", "evaluate an expression or call a function in a live process"),
     "eval": ("eval", "code", "evaluate an expression in a fresh process, with nothing started"),
+    "release": ("release", "project", "build a release: all it needs to run, in one directory"),
     "check": ("check", "project", "validate the configuration; starts nothing"),
     "paths": ("paths", "project", "where sockets, state and logs are, and why"),
     "doctor": ("doctor", "project", "what this machine has and lacks"),

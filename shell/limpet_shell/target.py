@@ -40,7 +40,7 @@ def resolve(arguments: Namespace) -> Target:
 
 
 def file_of(arguments: Namespace) -> str:
-    """Absolute path of the configuration: --file, else the nearest to --directory or the current one.
+    """Absolute path of the configuration: --file, a release's own, or the nearest to --directory or here.
 
     Raises:
         ConfigError: there is none.
@@ -49,6 +49,8 @@ def file_of(arguments: Namespace) -> str:
     if arguments.node:
         raise UsageError("--node is for a node that runs", todo="say --file or --directory here")
     directory = arguments.directory or "."
+    if not (arguments.file or arguments.directory) and (root := os.environ.get("RELEASE_ROOT")):
+        return f"{root}/releases/{os.environ.get('RELEASE_VSN', '')}/release.toml"
     if arguments.file:
         return os.path.abspath(os.path.join(directory, arguments.file))
     from limpet_supervisor.config import names

@@ -14,7 +14,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs/configuration.md"
 STRUCTS = [found for found in vars(spec).values() if isinstance(found, type) and issubclass(found, Struct)]
 ELSEWHERE = {
     "ProcessSpec": {"names_sockets"},
-    "NodeSpec": {"name", "root", "directory", "source", "python", "env", "release"},
+    "NodeSpec": {"name", "root", "directory", "source", "python", "env", "release", "release_root"},
     "Ready": {"kind", "target", "command"},
     "Liveness": {"kind", "target", "command"},
 }

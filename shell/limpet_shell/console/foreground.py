@@ -6,13 +6,13 @@ shown above the prompt. Leaving the console stops the node; the end of the node 
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from limpet_shell import output
 from limpet_shell.target import Target
+from limpet_supervisor import lean
 from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError
 
@@ -39,9 +39,7 @@ class OwnNode:
         if where.release:
             arguments += ["--release", where.release]
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "limpet_shell",
+            *lean.own_command("limpet_shell"),
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

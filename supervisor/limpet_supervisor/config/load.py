@@ -70,7 +70,7 @@ def load(file: str, *, release: str | None = None, environ: Mapping[str, str] | 
 
 
 def built_root(file: str) -> str:
-    """The root of the built release that `file` configures, RELEASE_ROOT/releases/VSN/release.toml; or nothing."""
+    """The root of the built release that `file`, ROOT/releases/VSN/release.toml, configures; else nothing."""
     directory, name = os.path.split(file)
     return os.path.dirname(os.path.dirname(directory)) if name == names.BUILT else ""
 

@@ -13,6 +13,8 @@ from limpet_supervisor.errors import ConfigError
 
 STAND_ALONE: Final = "limpet.toml"
 """One release's keys at top level."""
+BUILT: Final = "release.toml"
+"""The same in a built release, in releases/VSN."""
 PROJECT: Final = "pyproject.toml"
 """Has them below `[tool.limpet.releases.NAME]`."""
 Path = tuple[str | int, ...]

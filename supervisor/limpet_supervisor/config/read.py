@@ -18,7 +18,7 @@ from msgspec.structs import FieldInfo
 from limpet_supervisor.model.units import Duration, Size
 
 from .names import Path, Problem
-from .variables import expand
+from .variables import NotSet, expand
 from .wording import nearest, shown
 
 S = TypeVar("S", bound=Struct)
@@ -59,12 +59,18 @@ class Reader:
         """Sockets that were referred to."""
         self.forms = forms
         self.problems: list[Problem] = []
+        self.at_boot = False
+        """Whether variables that are not set are none now, but when the node boots."""
         self.bad: set[Path] = set()
         """Where there is a problem, there or below: rules between fields keep silent about these."""
 
     def problem(self, path: Path, text: str) -> None:
         """Notes one."""
         self.problems.append(Problem(path, text))
+        self.doubt(path)
+
+    def doubt(self, path: Path) -> None:
+        """Notes that nothing can be said of what is there, and so not of what is around it."""
         self.bad.update(path[:length] for length in range(1, len(path) + 1))
 
     def refuse(self, path: Path, text: str) -> Refused:
@@ -156,6 +162,11 @@ class Reader:
         """A string with its references replaced."""
         try:
             found = expand(value, self.environ, self.socket)
+        except NotSet as error:
+            if self.at_boot:
+                self.doubt(path)
+                raise Refused from None
+            raise self.refuse(path, str(error)) from None
         except ValueError as error:
             raise self.refuse(path, str(error)) from None
         except RecursionError:

@@ -11,6 +11,10 @@ _QUOTED: Final = r"""'([^']*)'\s*(?:\#.*)?|"((?:[^"\\]|\\.)*)"\s*(?:\#.*)?"""
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
 
+class NotSet(ValueError):
+    """A variable that is not set, and has no default."""
+
+
 def expand(text: str, environ: Mapping[str, str], socket: Callable[[str], str]) -> str:
     """`text` with its references replaced; `$$` is a dollar, and a dollar before anything else is itself.
 
@@ -23,7 +27,8 @@ def expand(text: str, environ: Mapping[str, str], socket: Callable[[str], str]) 
         socket: the number of a socket's descriptor, by name; ValueError if there is none.
 
     Raises:
-        ValueError: a variable that is not set and has no default, an unknown socket, a malformed reference.
+        NotSet: a variable that is not set and has no default.
+        ValueError: an unknown socket, a malformed reference.
     """
     out = []
     at = 0
@@ -68,7 +73,7 @@ def _value(inside: str, environ: Mapping[str, str], socket: Callable[[str], str]
     if marker:
         return environ.get(name) or expand(default, environ, socket)
     if name not in environ:
-        raise ValueError(f"{name} is not set; set it, or give a default with ${{{name}:-…}}")
+        raise NotSet(f"{name} is not set; set it, or give a default with ${{{name}:-…}}")
     return environ[name]
 
 

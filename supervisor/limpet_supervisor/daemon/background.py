@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from limpet_supervisor import lean
 from limpet_supervisor.client import directory
 from limpet_supervisor.errors import BootFailed, LimpetError, TimedOut
 
@@ -48,7 +49,7 @@ def detached(file: str, release: str | None, *, timeout: float, progress: Callab
     log = os.path.join(run.logs, _LOG)
     _keep_short(log)
     tell, told = os.pipe2(os.O_CLOEXEC)
-    arguments = [sys.executable, "-m", "limpet_supervisor.daemon", file, release or "", str(told)]
+    arguments = [*lean.own_command("limpet_supervisor.daemon"), file, release or "", str(told)]
     with open(log, "ab") as output:
         child = subprocess.Popen(
             arguments,

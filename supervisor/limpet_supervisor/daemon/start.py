@@ -152,7 +152,7 @@ class Daemon:
                 python=spec.python,
                 sockets=tuple(self._listeners.descriptors),
                 agents=run.agents,
-                injection=injection,
+                injection="" if spec.release_root else injection,
                 values=values,
             ),
             directory=f"{run.path}/notify",

@@ -21,7 +21,7 @@ _OURS: Final = frozenset(
     {
         "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
         "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "FDSTORE",
-        "LIMPET_PROCESS", "LIMPET_INSTANCE", "LIMPET_AGENT", "LIMPET_CONFIG", "LIMPET_NODE",
+        "RELEASE_COOKIE", "LIMPET_PROCESS", "LIMPET_INSTANCE", "LIMPET_AGENT", "LIMPET_CONFIG", "LIMPET_NODE",
     }
 )  # fmt: skip
 """Variables that speak of the daemon itself, or that it sets."""
@@ -53,7 +53,8 @@ class Surroundings(NamedTuple):
     agents: str
     """Path of the agents' socket."""
     injection: str
-    """Directory for PYTHONPATH: brings the agent and `limpet`, and nothing else."""
+    """Directory for PYTHONPATH: brings the agent and `limpet`, and nothing else. Empty in a built release,
+    whose own packages bring them."""
     values: str
     """Path of the run-time configuration's values; empty if there is none."""
 
@@ -62,8 +63,9 @@ def inherited(environ: Mapping[str, str], node: NodeSpec) -> dict[str, str]:
     """The environment that every process starts from; its Python's own commands come first in PATH."""
     env = {key: value for key, value in environ.items() if key not in _OURS}
     directory = os.path.dirname(node.python)
-    if os.path.exists(f"{directory}/../pyvenv.cfg"):
-        env["VIRTUAL_ENV"] = os.path.dirname(directory)
+    if node.release_root or os.path.exists(f"{directory}/../pyvenv.cfg"):
+        if not node.release_root:
+            env["VIRTUAL_ENV"] = os.path.dirname(directory)
         env["PATH"] = f"{directory}:{env.get('PATH', os.defpath)}"
     env.setdefault("PYTHONUNBUFFERED", "1")  # the last lines before a death are the ones that matter
     env["LIMPET_NODE"] = node.name
@@ -88,7 +90,8 @@ def prepare(spec: ProcessSpec, name: str, around: Surroundings, *, output: str, 
         env["NOTIFY_SOCKET"] = notify
     if spec.agent:
         env["LIMPET_AGENT"] = around.agents
-    env["PYTHONPATH"] = ":".join(filter(None, (around.injection, env.get("PYTHONPATH"))))
+    if around.injection:
+        env["PYTHONPATH"] = ":".join(filter(None, (around.injection, env.get("PYTHONPATH"))))
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
         # Invariant: read-write, so that the FIFO has a reader while its writer lives, even if the daemon does

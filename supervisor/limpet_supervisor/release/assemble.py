@@ -1,0 +1,182 @@
+"""The step `assemble`: interpreter, supervisor, application and configuration, each in its place."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any, Final
+
+from limpet_supervisor.config.names import BUILT
+from limpet_supervisor.errors import LimpetError
+
+from . import document, elf, interpreter, manifest, scripts, strip
+from .compiled import Compilation
+from .dependencies import Installer, is_package
+from .value import Release
+
+OWN_PACKAGES: Final = ("limpet_supervisor", "limpet_shell", "limpet")
+_NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", ".*_cache", "*.pyc")
+_START: Final = "limpet.agent:start\n"
+"""limpet.start, PEP 829: what Python 3.15 and later call."""
+_PTH: Final = (
+    'import os; os.environ.get("LIMPET_AGENT") and __import__("limpet.agent", fromlist=["start"]).start()\n'
+)
+"""limpet.pth: the same for the Pythons before; in a process that is not to have an agent it does nothing."""
+
+
+def assemble(release: Release, scratch: str, progress: Callable[[str], None]) -> Release:
+    """Builds the tree in release.root.
+
+    Raises:
+        LimpetError: something is missing, or cannot be built.
+        OSError: it cannot be written.
+    """
+    installer = Installer(release.python, scratch)
+    compilations = []
+    python = release.python.executable
+    try:
+        if release.bundles:
+            progress(f"bundling Python {release.python.version}")
+            interpreter.bundle(release)
+            python = release.at(release.runtime, "bin", f"python{release.python.minor}")
+            compilations.append(Compilation(python, release.root, [release.at(release.runtime, "lib")]))
+        progress(f"installing dependencies with {installer.name}")
+        _install_supervisor(release, installer)
+        _install_application(release, installer)
+        scripts.write_commands(release)
+        _add_agent(release)
+        if not release.bundles:
+            _enter_by_virtual_environment(release)
+        _write_version(release)
+        scripts.write_env_script(release)
+        progress("compiling")
+        directories = [release.at(release.supervisor), release.at(release.application)]
+        compilations.append(Compilation(python, release.root, directories))
+        scripts.write_boot_scripts(release)
+        overlays = scripts.copy_overlays(release)
+        for compilation in compilations:
+            compilation.wait()
+    finally:
+        for compilation in compilations:
+            compilation.stop()
+    _write_boot_data(release)
+    return release.replace(overlays=tuple(dict.fromkeys((*release.overlays, *overlays))))
+
+
+def _install_supervisor(release: Release, installer: Installer) -> None:
+    """Limpet as it is installed here, with its dependencies beside it: the application's are elsewhere."""
+    target = release.at(release.supervisor)
+    installer.install_supervisor(target)
+    for name in OWN_PACKAGES:
+        shutil.copytree(_package(name), os.path.join(target, name), ignore=_NOT_COPIED)
+    shutil.rmtree(os.path.join(target, "bin"), ignore_errors=True)
+    strip.strip(target, lambda _kind: False)
+    strip.forget_installation(target)
+
+
+def _install_application(release: Release, installer: Installer) -> None:
+    """The dependencies, stripped; then the application, as it is."""
+    target = release.at(release.application)
+    os.makedirs(target)
+    installer.install_locked(release, target)
+    strip.strip(target, release.keeps)
+    if is_package(release):
+        installer.install_application(release, target)
+    for path in included(release):
+        source = os.path.join(release.project, path)
+        place = os.path.join(target, path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        if os.path.isdir(source):
+            shutil.copytree(source, place, ignore=_NOT_COPIED, dirs_exist_ok=True)
+        elif os.path.isfile(source):
+            shutil.copy2(source, place)
+        else:
+            raise LimpetError(f"There is no {path} in {release.project}", "include names it")
+    strip.forget_installation(target)
+
+
+def included(release: Release) -> tuple[str, ...]:
+    """What is copied from the project: what it says, or the modules of one that is no package."""
+    if release.options.include or is_package(release):
+        return release.options.include
+    found = []
+    for entry in sorted(os.listdir(release.project)):
+        path = os.path.join(release.project, entry)
+        module = entry.endswith(".py") and entry not in ("setup.py", "conftest.py")
+        if module or (os.path.isfile(os.path.join(path, "__init__.py")) and entry not in ("tests", "test")):
+            found.append(entry)
+    return tuple(found)
+
+
+def _add_agent(release: Release) -> None:
+    """The package `limpet`, as the supervisor has it, and what starts the agent in each process."""
+    target = release.at(release.application)
+    shutil.rmtree(os.path.join(target, "limpet"), ignore_errors=True)
+    shutil.copytree(_package("limpet"), os.path.join(target, "limpet"), ignore=_NOT_COPIED)
+    for name, text in (("limpet.pth", _PTH), ("limpet.start", _START)):
+        with open(os.path.join(target, name), "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def _enter_by_virtual_environment(release: Release) -> None:
+    """Where the host's interpreter runs it: a pyvenv.cfg (PEP 405), with its site-packages right here."""
+    target = release.at(release.application)
+    with open(os.path.join(target, "pyvenv.cfg"), "w", encoding="utf-8") as file:
+        home = os.path.dirname(release.python.executable)
+        file.write(
+            f"home = {home}\ninclude-system-site-packages = false\nversion = {release.python.version}\n"
+        )
+    library = os.path.join(target, "lib", f"python{release.python.minor}")
+    os.makedirs(library)
+    os.symlink("../..", os.path.join(library, "site-packages"))
+
+
+def _write_version(release: Release) -> None:
+    """releases/VSN: the configuration as the project has it, variables left for the boot."""
+    directory = release.at(release.version_path)
+    os.makedirs(directory)
+    table: dict[str, Any] = {"name": release.name, "version": release.version}
+    build_only = type(release.options).__struct_fields__
+    table |= {k: v for k, v in release.table.items() if k not in (*build_only, "name", "version")}
+    table["runtime_config"] = _copy_runtime_config(release, directory)
+    with open(os.path.join(directory, BUILT), "w", encoding="utf-8") as file:
+        file.write(document.write(table))
+
+
+def _copy_runtime_config(release: Release, directory: str) -> str | bool:
+    """Copies the file that is evaluated at boot; what release.toml says of it."""
+    said = release.table.get("runtime_config")
+    if said is False:
+        return False
+    source = os.path.join(release.project, said or "config/runtime.py")
+    if said is None and not os.path.isfile(source):
+        return False
+    shutil.copy(source, os.path.join(directory, "runtime.py"))
+    return f"../../{release.version_path}/runtime.py"
+
+
+def _write_boot_data(release: Release) -> None:
+    """releases/VSN/boot.data, which bin/NAME reads: versions, and what the machine must have."""
+    linker = elf.read(release.python.executable).interpreter
+    glibc = (0, 0)
+    for part in release.parts:
+        for path in manifest.listed(release.root, [part]):
+            full = release.at(path)
+            if not os.path.islink(full) and elf.is_elf(full):
+                glibc = max(glibc, elf.read(full).glibc)
+    words = (
+        release.python.version,
+        release.limpet,
+        release.python.machine,
+        linker or "-",
+        "-" if glibc == (0, 0) else ".".join(map(str, glibc)),
+    )
+    with open(release.at(release.version_path, "boot.data"), "w", encoding="ascii") as file:
+        file.write(" ".join(words) + "\n")
+
+
+def _package(name: str) -> str:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise LimpetError(f"There is no package {name}", todo="install limpet again")
+    return os.path.dirname(spec.origin)
