@@ -157,7 +157,8 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_leaves_whole_lines(tmp_pat
         ballast.write_bytes(b"x" * 400_000)
         node.open(format=form, on_full=on_full, max_bytes=0)
         process = node.spawn(
-            "import sys\nfor number in range(3001): print('line', number, '.' * 50)\nsys.stdin.readline()"
+            "import sys\nfor number in range(3001): print('line', number, '.' * 50)\n"
+            "sys.stdout.flush()\nsys.stdin.readline()"
         )
         node.until(lambda: node.output.counters("web.1").problem)
         if on_full == "drop":

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from support.output import rig
 
 NUMBERED = "import sys\nfor number in range(int(sys.argv[1])): print('line', number)"
@@ -145,3 +147,75 @@ def test_garbage_is_decoded_with_replacement_and_lines_never_run_together(tmp_pa
         node.write(b"\n".join(garbage) + b"\n")
         node.until(lambda: len(heard) == 500)
         assert heard == [line.decode("utf-8", "replace") for line in garbage]
+
+
+@pytest.mark.parametrize("form", ["raw", "prefix", "json"])
+def test_a_follower_begins_with_what_came_before_and_misses_nothing_in_between(tmp_path, form):
+    """It begins while the process writes, in the middle of a line: each line is told once, in order."""
+    code = (
+        "import os, sys\n"
+        "for number in range(3000): os.write(1, b'li'); os.write(1, b'ne %d\\n' % number)\n"
+        "os.write(1, b'be')\n"
+        "sys.stdin.readline()\n"
+        "os.write(1, b'gun\\nend\\n')\n"
+    )
+    with rig(tmp_path) as node:
+        node.open(format=form)
+        process = node.spawn(code)
+        heard: list[list[str]] = []
+        for wanted in (1, 100, 15_000, 25_000):
+            node.until(lambda wanted=wanted: node.output.counters("web.1").bytes > wanted)
+            lines: list[str] = []
+            heard.append(lines)
+            node.output.follow(["web.1"], lambda _name, new, lines=lines: lines.extend(new), last=10_000)
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        wanted_lines = [*(f"line {number}" for number in range(3000)), "begun", "end"]
+        node.until(lambda: all(lines and lines[-1] == "end" for lines in heard))
+        assert heard == [wanted_lines] * 4
+
+
+def test_a_follower_of_all_begins_with_the_last_lines_of_each(tmp_path):
+    with rig(tmp_path) as node:
+        for name in ("web.1", "web.2", "silent.1"):
+            node.open(name)
+        node.write(b"1\n2\n3\n", "web.1")
+        node.write(b"4\n5\n6\n", "web.2")
+        node.settle("web.1")
+        node.settle("web.2")
+        heard: list[tuple[str, list[str]]] = []
+        node.output.follow(None, lambda name, lines: heard.append((name, lines)), last=2)
+        node.until(lambda: len(heard) == 2)
+        node.write(b"7\n", "silent.1")
+        node.until(lambda: len(heard) == 3)
+        assert heard == [("web.1", ["2", "3"]), ("web.2", ["5", "6"]), ("silent.1", ["7"])]
+
+
+def test_last_lines_are_read_of_processes_that_run_and_of_those_that_do_not(tmp_path):
+    with rig(tmp_path) as node:
+        node.open("web.1", format="json")
+        node.write(b"one\ntwo\nthr", "web.1")
+        node.settle("web.1")
+        node.output.close("web.1")
+        node.open("none.1", file="none")
+        node.write(b"four\nfive\nsi", "none.1")
+        node.until(lambda: node.output.counters("none.1").bytes == 12)
+        found: list[dict[str, list[str]]] = []
+        node.output.read_last(["none.1", "web.1", "nobody.1"], 2, found.append)
+        node.output.read_last(["web.1"], 0, found.append)
+        node.until(lambda: len(found) == 2)
+        assert found == [{"none.1": ["four", "five"], "web.1": ["two", "thr"]}, {}]
+
+
+def test_no_request_reads_more_lines_than_are_bearable(tmp_path):
+    with rig(tmp_path) as node:
+        for name in ("web.1", "web.2"):
+            node.open(name)
+            for _ in range(12):
+                node.write(b"\n" * 1000, name)
+                node.settle(name)
+        found: list[dict[str, list[str]]] = []
+        node.output.read_last(["web.1", "web.2"], 1_000_000, found.append)
+        node.until(lambda: found)
+        assert {name: len(lines) for name, lines in found[0].items()} == {"web.1": 5000, "web.2": 5000}

@@ -110,18 +110,20 @@ class Handlers:
         """The last lines, then new ones."""
         names = [name for asked in request.names for name in self.observer.names(asked)]
         names = names or [instance.name for instance in self.node.tree.in_order()]
-        if request.lines > 0:
-            for name in names:
-                lines = self.node.output.last_lines(name, request.lines)
-                if lines:
-                    answer.item(m.LogItem(process=name, lines=tuple(lines)))
+
+        def tell(name: str, lines: list[str]) -> None:
+            answer.item(m.LogItem(process=name, lines=tuple(lines)))
+
         if not request.follow:
-            answer.reply(m.StreamEnd())
+
+            def read(found: dict[str, list[str]]) -> None:
+                for name, lines in found.items():
+                    tell(name, lines)
+                answer.reply(m.StreamEnd())
+
+            self.node.output.read_last(names, request.lines, read)
             return
-        follower = self.node.output.follow(
-            tuple(names) if request.names else None,
-            lambda name, lines: answer.item(m.LogItem(process=name, lines=tuple(lines))),
-        )
+        follower = self.node.output.follow(tuple(names) if request.names else None, tell, last=request.lines)
 
         def end() -> None:
             answer.dropped += follower.dropped

@@ -136,10 +136,11 @@ def plain(line: str, form: str) -> str:
         if len(time_and_name) == 3 and len(time_and_name[0]) == 24 and time_and_name[0].endswith("Z"):
             return time_and_name[2]
     elif form == "json":
-        try:
-            return msgspec.json.decode(line, type=_JsonLine).line
-        except msgspec.DecodeError:
-            return line
+        for end in ("", '"}'):  # one that is not finished yet, too
+            try:
+                return msgspec.json.decode(line + end, type=_JsonLine).line
+            except msgspec.DecodeError:
+                continue
     return line
 
 

@@ -48,6 +48,8 @@ class Follower:
         """None: all processes, those to come included."""
         self.dropped = 0
         """Lines that were not delivered because the queue was full."""
+        self.begun = True
+        """False until the pump has given it the lines that came before: those to come are among them."""
         self._reactor = reactor
         self._callback = callback
         self._forget = forget
@@ -66,7 +68,8 @@ class Follower:
     def wants(self, name: str) -> bool:
         """Whether there is room."""
         return (
-            not self._cancelled
+            self.begun
+            and not self._cancelled
             and (self.names is None or name in self.names)
             and self._offered[0] - self._taken[0] < QUEUE_LINES
             and self._offered[1] - self._taken[1] < QUEUE_CHARACTERS
@@ -86,7 +89,7 @@ class Follower:
 
     def miss(self, name: str, count: int) -> None:
         """Counts what was dropped."""
-        if self.names is None or name in self.names:
+        if self.begun and (self.names is None or name in self.names):
             self.dropped += count
 
     def _take(self) -> None:

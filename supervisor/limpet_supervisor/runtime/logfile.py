@@ -9,7 +9,8 @@ from limpet_supervisor.model.spec import Log
 from limpet_supervisor.runtime.lines import plain
 
 _BLOCK: Final = 65536
-_LINE_CHARACTERS: Final = 8192
+LINE_CHARACTERS: Final = 8192
+"""A longer line is shortened where last lines are asked for."""
 
 
 def log_path(directory: str, name: str, log: Log) -> str:
@@ -166,7 +167,7 @@ def decode(block: bytes, count: int, form: str) -> list[str]:
     if not lines[-1]:
         lines.pop()
     found = [plain(line, form) for line in lines[-count:]]
-    return [line if len(line) <= _LINE_CHARACTERS else line[:_LINE_CHARACTERS] + "…" for line in found]
+    return [line if len(line) <= LINE_CHARACTERS else line[:LINE_CHARACTERS] + "…" for line in found]
 
 
 def last_lines(path: str, count: int, form: str = "raw") -> list[str]:

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
+from typing import Final
 
 from limpet_supervisor.errors import LimpetError, NoSuchProcess
 from limpet_supervisor.model.spec import Log
@@ -23,6 +24,9 @@ from limpet_supervisor.runtime.logfile import LogFile, log_path
 from limpet_supervisor.runtime.pump import Pump
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.runtime.source import Counters, Source
+
+MOST_LINES: Final = 10_000
+"""Lines that one request for last lines may read, of all its processes together."""
 
 
 class Output:
@@ -144,7 +148,7 @@ class Output:
         self._pump.command(lambda: self._pump.close(source))
 
     def counters(self, name: str) -> Counters:
-        """Bytes written so far, lines dropped by a full disk, and why its file cannot be written now.
+        """Bytes written so far, lines a full disk has cost, and why its file cannot be written now.
 
         Raises:
             NoSuchProcess: it is not open.
@@ -157,22 +161,79 @@ class Output:
     # -- readers --
 
     def last_lines(self, name: str, count: int) -> list[str]:
-        """The last lines of a process, running or not, from its file; none if it keeps no file."""
+        """The last lines of a process, running or not, from its file; none if it keeps no file.
+
+        It reads the disk at once: for a few lines, where the answer is needed now.
+        """
         log = self._logs.get(name, Log())
         return logfile.last_lines(log_path(self._log_directory, name, log), count, log.format)
 
-    def follow(self, names: Iterable[str] | None, callback: Callable[[str, list[str]], None]) -> Follower:
-        """Calls back with (name, new complete lines) until the answer's `cancel`.
+    def read_last(
+        self, names: Iterable[str], count: int, callback: Callable[[dict[str, list[str]]], None]
+    ) -> None:
+        """Calls back with the last lines of each process, running or not; the loop waits for no disk.
+
+        At most MOST_LINES are read in all: of many processes fewer each.
+        """
+        read = self._history(tuple(names), count)
+
+        def answer() -> None:
+            found = read()
+            self._reactor.call_from_thread(lambda: callback(found))
+
+        self._pump.command(answer)
+
+    def follow(
+        self,
+        names: Iterable[str] | None,
+        callback: Callable[[str, list[str]], None],
+        *,
+        last: int = 0,
+    ) -> Follower:
+        """Calls back with (name, complete lines) until the answer's `cancel`.
 
         Args:
             names: processes, open or yet to be opened; None: all of them, for ever.
             callback: slow ones lose lines, which `dropped` of the answer counts.
+            last: begin with so many lines of each that came before (see `read_last`): no line is missing or
+                told twice between those and the new ones.
         """
+        wanted = None if names is None else tuple(names)
         follower = Follower(
-            self._reactor, None if names is None else frozenset(names), callback, self._forget
+            self._reactor, None if wanted is None else frozenset(wanted), callback, self._forget
         )
+        if last > 0:
+            follower.begun = False
+            read = self._history(tuple(self._sources) if wanted is None else wanted, last)
+
+            def begin() -> None:
+                found = read()
+                follower.begun = True
+                for name, lines in found.items():
+                    follower.offer(name, lines)
+
+            self._pump.command(begin)
         self._listen(follower)
         return follower
+
+    def _history(self, names: tuple[str, ...], count: int) -> Callable[[], dict[str, list[str]]]:
+        """What reads the last lines of these processes; for the pump: nothing is moved meanwhile."""
+        each = max(0, min(count, MOST_LINES // max(1, len(names))))
+        places = [(name, self._sources.get(name), self._logs.get(name, Log())) for name in names]
+        directory = self._log_directory
+
+        def read() -> dict[str, list[str]]:
+            found = {}
+            for name, source, log in places:
+                if source is not None and not source.closed:
+                    lines = source.history(each)
+                else:
+                    lines = logfile.last_lines(log_path(directory, name, log), each, log.format)
+                if lines:
+                    found[name] = lines
+            return found
+
+        return read
 
     def match(self, name: str, pattern: str | re.Pattern[str], callback: Callable[[str], None]) -> Match:
         """Calls back once, with the first line from now on in which `pattern` is found."""

@@ -9,7 +9,7 @@ from limpet_supervisor.runtime import listeners
 from limpet_supervisor.runtime.foreground import Foreground
 from limpet_supervisor.runtime.lines import FORMATS
 from limpet_supervisor.runtime.listeners import Listener
-from limpet_supervisor.runtime.logfile import LogFile, decode, tail
+from limpet_supervisor.runtime.logfile import LINE_CHARACTERS, LogFile, decode, last_lines, tail
 
 LAST_LINES: Final = 200
 RETRY_SECONDS: Final = 0.05
@@ -238,6 +238,21 @@ class Source:
         if since > _LAST_BYTES:
             block = block.partition(b"\n")[2]
         return tuple(decode(block, LAST_LINES, self._form))
+
+    def history(self, count: int) -> list[str]:
+        """The last complete lines, of all lives; a listener that begins now gets what follows on these."""
+        file = self.file
+        if file is None:
+            lines = decode(self._tail, count + 1, "raw")
+            begun = not self._tail.endswith(b"\n")
+        else:
+            lines = last_lines(file.path, count + 1, self._form)
+            begun = file.in_line
+        if begun and lines:
+            text = lines.pop().encode()
+            if len(text) < LINE_CHARACTERS and not self.pending and (file is None or not file.shared):
+                self._carry = text  # nobody has listened yet, perhaps: the beginning is in the file
+        return lines[-count:]
 
     def counters(self) -> Counters:
         """The counts so far; for any thread."""
