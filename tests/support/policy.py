@@ -55,7 +55,7 @@ class World:
         self.told: list[str] = []
         """Living processes that have had their stop signal or SIGKILL."""
         self.killed: set[str] = set()
-        self.capturing: list[str] = []
+        self.capturing: list[tuple[str, int]] = []
         self.sweeping: list[str] = []
         self.deadlines: dict[str, float] = {}
         self.failing: dict[str, int] = {}
@@ -70,11 +70,11 @@ class World:
 
     def feed(self, *events: ev.Event) -> None:
         """One step; checks that it is pure, and that its effects may be executed."""
-        before = repr(self.tree)
+        before = _contents(self.tree)
         tree, effects = step(self.tree, events, self.now)
         again = step(self.tree, events, self.now)
         assert (tree, effects) == again, "the same input gave another output"
-        assert repr(self.tree) == before, "the input was changed"
+        assert _contents(self.tree) == before, "the input was changed"
         self.tree = tree
         for effect in effects:
             self._execute(effect)
@@ -101,9 +101,9 @@ class World:
                     self.told.append(name)
                 self.killed.add(name)
                 self.log.append(f"!{name}")
-            case do.Capture(name):
-                assert name not in self.capturing
-                self.capturing.append(name)
+            case do.Capture(name, pid):
+                assert self.live[name] == pid
+                self.capturing.append((name, pid))
             case do.Sweep(name):
                 self.sweeping.append(name)
                 self.log.append(f"~{name}")
@@ -178,10 +178,10 @@ class World:
         self.killed.discard(name)
         self.feed(ev.Exited(name, pid, how, clean=name not in self.messy))
 
-    def captured(self, name: str) -> None:
-        """The black box is written."""
-        self.capturing.remove(name)
-        self.feed(ev.Captured(name))
+    def captured(self, name: str, pid: int) -> None:
+        """The black box is written, though its process may have ended meanwhile."""
+        self.capturing.remove((name, pid))
+        self.feed(ev.Captured(name, pid))
 
     def swept(self, name: str) -> None:
         """Nothing is left."""
@@ -200,7 +200,7 @@ class World:
             elif self.sweeping:
                 self.swept(self.sweeping[0])
             elif self.capturing:
-                self.captured(self.capturing[0])
+                self.captured(*self.capturing[0])
             elif stopped := [
                 each for each in self.asked if self.tree.instances[each].life is Life.TERMINATING
             ]:
@@ -256,12 +256,17 @@ class World:
     def shutdown(self) -> "World":
         return self.tell(ev.ShutdownCommand())
 
+    def next_deadline(self) -> None:
+        """Time passes until the next deadline."""
+        name = min(self.deadlines, key=lambda each: (self.deadlines[each], each))
+        self.now = max(self.now, self.deadlines.pop(name))
+        self.feed(ev.Deadline(name))
+
     def sleep(self, seconds: float) -> "World":
         """Time passes; deadlines are met when they come."""
         until = self.now + seconds
-        while due := [(at, name) for name, at in self.deadlines.items() if at <= until]:
-            self.now, name = min(due)
-            self.feed(ev.Deadline(name))
+        while self.deadlines and min(self.deadlines.values()) <= until:
+            self.next_deadline()
             self.settle()
         self.now = until
         return self
@@ -279,3 +284,9 @@ class World:
     def kinds(self, kind: str) -> list[str]:
         """The texts of the reports of a kind."""
         return [report.text for report in self.reports if report.kind == kind]
+
+
+def _contents(tree: Tree) -> list[object]:
+    """What is in a tree's containers; what they hold is frozen."""
+    parts = (getattr(tree, name) for name in tree.__struct_fields__)
+    return [part.copy() if isinstance(part, dict) else part for part in parts]

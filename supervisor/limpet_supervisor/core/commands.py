@@ -81,16 +81,17 @@ def _remove(draft: Draft, instance: Instance) -> None:
 
 
 def _scale(draft: Draft, process: str, instances: int) -> None:
-    """Adds instances with the next numbers, or removes those with the highest."""
-    members = draft.members[process]
-    active = sum(instance.cause is not Cause.REMOVED for instance in draft.instances_of(process))
-    for name in members[instances:]:
-        _remove(draft, draft.instances[name])
-    for name in members[:instances]:
-        if (instance := draft.instances[name]).cause is Cause.REMOVED:
+    """Adds instances with the lowest free numbers, or removes those with the highest."""
+    present = {instance.order[1]: instance for instance in draft.instances_of(process)}
+    active = sum(instance.cause is not Cause.REMOVED for instance in present.values())
+    for number, instance in present.items():
+        if number > instances:
+            _remove(draft, instance)
+        elif instance.cause is Cause.REMOVED:
             draft.put(instance, cause=Cause.RESTART, wanted=True)
-    for number in range(len(members) + 1, instances + 1):
-        _grow(draft, process, number)
+    for number in range(1, instances + 1):
+        if number not in present:
+            _grow(draft, process, number)
     draft.report("scaled", process, f"{process} scaled from {active} to {instances}")
 
 
@@ -103,7 +104,10 @@ def _grow(draft: Draft, process: str, number: int) -> None:
     else:
         draft.waiting.add(instance.name)
     draft.instances[instance.name] = instance
-    draft.members = {**draft.members, process: (*draft.members[process], instance.name)}
+    numbered = sorted(
+        (draft.instances[name].order, name) for name in (*draft.members[process], instance.name)
+    )
+    draft.members = {**draft.members, process: tuple(name for _order, name in numbered)}
 
 
 def _add(draft: Draft, spec: ProcessSpec) -> None:

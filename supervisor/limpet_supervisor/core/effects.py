@@ -35,6 +35,7 @@ class Capture(Struct, frozen=True):
     """Write the instance's black box before it is killed; answered by Captured, soon."""
 
     name: str
+    pid: int
     cause: str
 
 

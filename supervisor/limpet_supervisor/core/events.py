@@ -70,6 +70,7 @@ class Captured(Struct, frozen=True):
     """The black box asked for by Capture is written, or could not be in time."""
 
     name: str
+    pid: int
 
 
 class Deadline(Struct, frozen=True):

@@ -36,8 +36,8 @@ def take_fact(draft: Draft, instance: Instance, fact: ev.Fact) -> None:
         case ev.Fault(cause=cause, detail=detail):
             if instance.life in (Life.STARTING, Life.UP) and instance.pid is not None:
                 _fault(draft, instance, cause, detail)
-        case ev.Captured():
-            if instance.life is Life.CAPTURING:
+        case ev.Captured(pid=pid):
+            if instance.life is Life.CAPTURING and instance.pid == pid:
                 _captured(draft, instance)
         case ev.Deadline():
             if instance.deadline is not None and draft.now >= instance.deadline:
@@ -104,9 +104,15 @@ def _fault(draft: Draft, instance: Instance, cause: Cause, detail: str) -> None:
         stop(draft, instance, cause)
         return
     instance = draft.put(instance, life=Life.CAPTURING, cause=cause, detail=detail)
-    draft.set_deadline(instance, None)
+    instance = draft.set_deadline(instance, None)
     draft.report("fault", instance.name, f"{instance.name}: {detail}")
-    draft.effects.append(do.Capture(instance.name, detail))
+    _capture(draft, instance)
+
+
+def _capture(draft: Draft, instance: Instance) -> None:
+    """Its black box, before the stop or the kill."""
+    assert instance.pid is not None
+    draft.effects.append(do.Capture(instance.name, instance.pid, instance.detail))
 
 
 def _captured(draft: Draft, instance: Instance) -> None:
@@ -134,8 +140,7 @@ def _deadline(draft: Draft, instance: Instance) -> None:
             if faulty:
                 kill(draft, instance)  # its black box was written when the fault was found
             else:
-                draft.put(instance, life=Life.CAPTURING)
-                draft.effects.append(do.Capture(instance.name, detail))
+                _capture(draft, draft.put(instance, life=Life.CAPTURING))
         case Life.UP | Life.CAPTURING | Life.KILLING | Life.SWEEPING:
             pass  # no deadline is set in these lives: one that comes late means nothing
 

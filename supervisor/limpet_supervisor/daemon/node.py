@@ -150,8 +150,8 @@ class Node:
                     self.processes.kill(name)
                 case do.Sweep(name):
                     self._sweep(name)
-                case do.Capture(name, cause):
-                    self._capture(name, cause)
+                case do.Capture(name, pid, cause):
+                    self._capture(name, pid, cause)
                 case do.Forget(name):
                     self._forget(name)
                 case do.End(reason):
@@ -211,19 +211,16 @@ class Node:
         grace = 0.0 if killed else float(spec.shutdown)
         self.processes.sweep(name, self._groups.get(name, 0), number=number, grace=grace)
 
-    def _capture(self, name: str, cause: str) -> None:
-        running = self.processes.running.get(name)
-        if running is None:
-            self.feed(ev.Captured(name))
-            return
-
+    def _capture(self, name: str, pid: int, cause: str) -> None:
         def written(path: str | None) -> None:
             if path is not None:
-                self._box_paths[name] = path
+                # Race: it may have died of itself meanwhile; its box is no other's.
+                if (running := self.processes.running.get(name)) is not None and running.pid == pid:
+                    self._box_paths[name] = path
                 self.publish("black_box", name, f"black box of {name} is in {path}")
-            self.feed(ev.Captured(name))
+            self.feed(ev.Captured(name, pid))
 
-        self._boxes.write(name, running.pid, cause, written)
+        self._boxes.write(name, pid, cause, written)
 
     def _forget(self, name: str) -> None:
         self._set_deadline(name, None)
