@@ -3,22 +3,21 @@
     .venv/bin/python bench/agent.py [PYTHON…]
 
 Variants are interleaved inside one run, so read ratios and differences. `bare`: no agent; `unarmed`: the
-directory is on PYTHONPATH, LIMPET_AGENT is not set; `agent`: armed. Start-up counts from posix_spawn to exit.
+directory is on PYTHONPATH, LIMPET_AGENT is not set; `agent`: armed. Start-up counts from posix_spawn; the
+agent's largest part is the `_socket` module, which most applications load anyway.
 """
 
 import contextlib
 import os
-import selectors
 import socket
 import statistics
 import sys
-import threading
 import time
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", "supervisor")]
 
-from support.agent import MINORS, Daemon, daemon, interpreter
+from support.agent import MINORS, Daemon, daemon, interpreter  # noqa: E402 - found by the path above
 
 STARTS = 40
 SERVER = """
@@ -41,59 +40,47 @@ def environments(node: Daemon) -> dict[str, dict[str, str]]:
     return {"bare": bare, "unarmed": unarmed, "agent": agent}
 
 
-@contextlib.contextmanager
-def accepting(node: Daemon):
-    """Takes whatever dials, in the background."""
-    ready, held, over = selectors.DefaultSelector(), [], threading.Event()
-    ready.register(node.listener, selectors.EVENT_READ)
-
-    def accept() -> None:
-        while not over.is_set():
-            if ready.select(0.1):
-                held.append(node.listener.accept()[0])
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    yield
-    over.set()
-    thread.join()
-    for connection in held:
-        connection.close()
+def drain(node: Daemon) -> None:
+    """Takes whatever has dialled; between the measurements, so as not to take part in them."""
+    node.listener.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            node.listener.accept()[0].close()
+    node.listener.settimeout(30)
 
 
-def startup(node: Daemon) -> None:
+def startup(node: Daemon, what: str, source: str) -> None:
     took: dict[str, list[float]] = {}
-    with accepting(node):
-        for round_ in range(STARTS + 3):
-            for name, environment in environments(node).items():
-                began = time.perf_counter()
-                os.waitpid(os.posix_spawn(node.python, [node.python, "-c", "pass"], environment), 0)
-                if round_ >= 3:  # the first ones compile and warm up
-                    took.setdefault(name, []).append((time.perf_counter() - began) * 1000)
+    for round_ in range(STARTS + 3):
+        for name, environment in environments(node).items():
+            began = time.perf_counter()
+            os.waitpid(os.posix_spawn(node.python, [node.python, "-c", source], environment), 0)
+            if round_ >= 3:  # the first ones compile and warm up
+                took.setdefault(name, []).append((time.perf_counter() - began) * 1000)
+        drain(node)
     bare = took["bare"]
     for name, times in took.items():
         middle = statistics.median(ours - theirs for ours, theirs in zip(times, bare, strict=True))
         extra = f"{middle:+.2f} ms (pairwise median), {min(times) - min(bare):+.2f} ms (of the fastest)"
         print(
-            f"  start-up {name:8} p50 {statistics.median(times):6.2f} ms  {'' if name == 'bare' else extra}"
+            f"  {what:24} {name:8} p50 {statistics.median(times):6.2f} ms  {'' if name == 'bare' else extra}"
         )
 
 
 def memory(node: Daemon) -> None:
     read = "print(open('/proc/self/smaps_rollup').read(), flush=True)"
     found: dict[str, list[tuple[int, int]]] = {}
-    with accepting(node):
-        for _ in range(7):
-            for name, environment in environments(node).items():
-                text = node.start("-c", read, environment=replaced(environment)).finish()[1]
-                facts = {line.split(":")[0]: line.split()[1] for line in text.splitlines() if " kB" in line}
-                found.setdefault(name, []).append((int(facts["Rss"]), int(facts["Private_Dirty"])))
+    for _ in range(7):
+        for name, environment in environments(node).items():
+            text = node.start("-c", read, environment=replaced(environment)).finish()[1]
+            facts = {line.split(":")[0]: line.split()[1] for line in text.splitlines() if " kB" in line}
+            found.setdefault(name, []).append((int(facts["Rss"]), int(facts["Private_Dirty"])))
+    drain(node)
     bare = [statistics.median(column) for column in zip(*found["bare"], strict=True)]
     for name, rows in found.items():
         rss, dirty = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(
-            f"  memory {name:8} RSS {rss:7.0f} kB {rss - bare[0]:+5.0f}   dirty {dirty:6.0f} kB {dirty - bare[1]:+5.0f}"
-        )
+        more = f"RSS {rss - bare[0]:+.0f} kB, dirty {dirty - bare[1]:+.0f} kB"
+        print(f"  memory {name:8} RSS {rss:6.0f} kB, dirty {dirty:6.0f} kB  {'' if name == 'bare' else more}")
 
 
 def replaced(environment: dict[str, str]) -> dict[str, str]:
@@ -101,27 +88,28 @@ def replaced(environment: dict[str, str]) -> dict[str, str]:
     return {"PYTHONPATH": "", "LIMPET_AGENT": "", **environment}
 
 
-def throughput(node: Daemon, rounds: int = 6, seconds: float = 0.5) -> None:
+def throughput(node: Daemon, rounds: int = 20, seconds: float = 0.15) -> None:
     """CPU time per request of one echo server with, and two without an agent: the two show the noise."""
     servers = {}
-    with accepting(node):
-        for name, kind in (("bare", "bare"), ("agent", "agent"), ("bare again", "bare")):
-            child = node.code(SERVER, environment=replaced(environments(node)[kind]))
-            servers[name] = (child.pid, socket.create_connection(("127.0.0.1", int(child.hear()))))
-        spent: dict[str, list[float]] = {name: [] for name in servers}
-        for _ in range(rounds):
-            for name, (pid, connection) in servers.items():
-                before, count = cpu(pid), 0
-                end = time.perf_counter() + seconds
-                while time.perf_counter() < end:
-                    connection.sendall(b"x\n")
-                    connection.recv(10)
-                    count += 1
-                spent[name].append((cpu(pid) - before) / count / 1000)
+    for name, kind in (("bare", "bare"), ("agent", "agent"), ("bare again", "bare")):
+        child = node.code(SERVER, environment=replaced(environments(node)[kind]))
+        servers[name] = (child.pid, socket.create_connection(("127.0.0.1", int(child.hear()))))
+    kept = node.accept()
+    spent: dict[str, list[float]] = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, (pid, connection) in servers.items():
+            before, count = cpu(pid), 0
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                connection.sendall(b"x\n")
+                connection.recv(10)
+                count += 1
+            spent[name].append((cpu(pid) - before) / count / 1000)
     base = statistics.median(spent["bare"])
     for name, values in spent.items():
         each = statistics.median(values)
         print(f"  echo {name:10} {each:6.1f} us of CPU a request   {each / base:.3f}x")
+    kept.socket.close()
     for _pid, connection in servers.values():
         connection.close()
 
@@ -176,7 +164,9 @@ def main() -> None:
     for python in sys.argv[1:] or filter(None, map(interpreter, MINORS)):
         with daemon(python) as node:
             print(python)
-            startup(node)
+            startup(node, "to the first line", "import os; os._exit(0)")
+            startup(node, "with `import socket`", "import os, socket; os._exit(0)")
+            startup(node, "until everything is over", "pass")
             memory(node)
             throughput(node)
             answers(node)
