@@ -56,6 +56,7 @@ class Ground:
         for name in ("processes", "output", "notify"):
             os.makedirs(f"{directory.path}/{name}", mode=0o700, exist_ok=True)
         self.store = Store(f"{directory.path}/processes")
+        self._held: list[int] = []
 
     def clear(self) -> list[str]:
         """Removes what a node that crashed here has left; returns what was done, for its log.
@@ -66,6 +67,9 @@ class Ground:
         alive: dict[int, str] = {}
         for record in self.store.records():
             if procfs.start_time(record.pid) == record.start_time:
+                # What it has said and nobody has read lives as long as someone holds its FIFO.
+                with suppress(OSError):
+                    self._held.append(os.open(record.output, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
                 for pid in (record.pid, *procfs.descendants_of(record.name, record.pid, os.getpid())):
                     alive[pid] = record.name
             self.store.remove(record.name)
@@ -77,6 +81,12 @@ class Ground:
         for entry in os.listdir(f"{self.directory.path}/notify"):
             os.unlink(f"{self.directory.path}/notify/{entry}")
         return said
+
+    def let_go(self) -> None:
+        """The output of an earlier node's processes is in the hands of this one's."""
+        for fd in self._held:
+            os.close(fd)
+        self._held.clear()
 
     def lay_out_agent(self, *, for_others: bool) -> str:
         """The directory for PYTHONPATH: the agent's `sitecustomize` and the `limpet` package, as links.

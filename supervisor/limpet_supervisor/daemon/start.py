@@ -188,6 +188,7 @@ class Daemon:
         self.node.conditions[self] = self._tell_manager
         self._log(f"{self._spec.name} {self._spec.version} starts as pid {os.getpid()}")
         self.node.boot()
+        reactor.call_soon(self._ground.let_go)
         reactor.call_soon(self._open_control)
         self._extend()
         reactor.run()
