@@ -8,7 +8,16 @@ from limpet_supervisor.core import effects as do
 from limpet_supervisor.core import events as ev
 from limpet_supervisor.core.state import Cause, Instance, Life, Phase, Tree, plant
 from limpet_supervisor.core.tree import step
-from limpet_supervisor.model.spec import Backoff, NodeSpec, ProcessSpec, Ready, SupervisorSpec
+from limpet_supervisor.model.spec import (
+    AutoShutdown,
+    Backoff,
+    NodeSpec,
+    ProcessSpec,
+    Ready,
+    RestartType,
+    Strategy,
+    SupervisorSpec,
+)
 from limpet_supervisor.model.status import Exit
 from limpet_supervisor.model.units import Duration, Shutdown
 
@@ -23,12 +32,17 @@ def proc(name, **options):
         options["ready"] = Ready(kind=options["ready"])
     if "shutdown" in options:
         options["shutdown"] = Shutdown.parse(options["shutdown"])
+    if "restart" in options:
+        options["restart"] = RestartType(options["restart"])
     options.setdefault("backoff", NO_DELAY)
     return ProcessSpec(name=name, command=("true",), **options)
 
 
 def sup(name, *children, **options):
-    """A supervisor of processes and supervisors."""
+    """A supervisor of processes and supervisors; `strategy` and the like in short forms."""
+    for key, kind in {"strategy": Strategy, "restart": RestartType, "auto_shutdown": AutoShutdown}.items():
+        if key in options:
+            options[key] = kind(options[key])
     return SupervisorSpec(
         name=name,
         processes=tuple(each for each in children if isinstance(each, ProcessSpec)),
