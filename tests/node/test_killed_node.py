@@ -4,9 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from support.node import node, select_for
-
 from limpet_supervisor.runtime import procfs
+from support.node import node, select_for
 
 TALKS = """
 [processes.talk]

@@ -137,6 +137,8 @@ class Node:
         code = self.process.wait(BOUND)
         if self._reader is not None:
             self._reader.join(BOUND)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         return code
 
     def stop(self) -> int:
@@ -216,8 +218,6 @@ def _end(made: Node) -> None:
                 process.wait(BOUND)
         killed = process.returncode == -signal.SIGKILL
         made.wait()
-        assert process.stdout is not None
-        process.stdout.close()
     left = marked(made.environ[MARK])
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
