@@ -117,7 +117,7 @@ class Foreground:
                     self.alive = False
                     self._waiting.clear()
                     self._size = 0
-                self._room()
+                    self._tell_room()
                 return
 
     def _write(self, block: bytes) -> bool:
@@ -146,5 +146,10 @@ class Foreground:
             was_full = self._size >= ROOM
             self._size -= count
             self._progress = time.monotonic()
-        if was_full and self._size < ROOM:
+            if was_full and self._size < ROOM:
+                self._tell_room()
+
+    def _tell_room(self) -> None:
+        # Race: the condition is held, so once `close` has begun nobody is told any more.
+        if not self._closing:
             self._room()

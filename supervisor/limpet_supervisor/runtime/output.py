@@ -278,8 +278,6 @@ class Output:
             self._pump.command(partial(self._pump.close, source, keep=keep, final=True))
         self._sources.clear()
         self._pump.stop()
-        if self._pump.foreground is not None:
-            self._pump.foreground.close()
 
 
 def _open_fifo(path: str) -> tuple[int, bool]:

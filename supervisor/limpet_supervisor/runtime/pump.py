@@ -82,6 +82,8 @@ class Pump:
         if self._thread.is_alive():
             self.command(self._stop)
             self._thread.join()
+        if self.foreground is not None:
+            self.foreground.close()  # before the descriptor by which it would wake us
         for source in self._sources.values():
             os.close(source.fd)
         self._epoll.close()
