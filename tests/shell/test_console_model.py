@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet_shell.console import history
-from limpet_shell.console.model import Input, Kind, Model, Place, continuation, parse, restores
+from limpet_shell.console.model import (
+    Input,
+    Kind,
+    Model,
+    Place,
+    continuation,
+    is_simple,
+    parse,
+    restores,
+)
 from limpet_shell.console.screen import Filter
 
 
@@ -67,6 +76,26 @@ def test_a_continuation_is_as_wide_as_the_prompt() -> None:
 )
 def test_a_line_of_spaces_ends_its_block(text: str, wanted: str) -> None:
     assert restores(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1 + 1", True),
+        ("  x = 1; y = 2", True),
+        ("await f()", True),
+        ("'\\d'", True),
+        ("f(", False),
+        ("'''open", False),
+        ("def f(): pass", False),
+        ("if x: y", False),
+        ("@decorator", False),
+        ("x = 1\ny = 2", False),
+        ("1 +* 2", False),
+    ],
+)
+def test_a_simple_line_needs_no_question(text: str, wanted: bool) -> None:
+    assert is_simple(text) is wanted
 
 
 @given(st.text())

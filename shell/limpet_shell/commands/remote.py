@@ -20,7 +20,7 @@ def run(arguments: Namespace) -> int:
     """Attaches."""
     where = target.resolve(arguments)
     if output.stdin_is_terminal() and output.stdout_is_terminal() and not output.is_dumb():
-        from limpet_shell.console.terminal import run_console
+        from limpet_shell.console.opening import run_console
 
         return run_console(where, arguments.process)
     from limpet_shell.console.batch import run_batch

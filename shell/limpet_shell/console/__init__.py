@@ -2,6 +2,7 @@
 
 model        what the console knows, and what an input is: no terminal, no node
 history      inputs on disk, a file a release
+opening      the first requests, sent before the rest is imported
 link         the connection: attach, evaluate, complete, and attach again after a restart
 session      one input after the other: evaluates it, runs its command, shows the answers
 screen       where answers go: above the prompt, or below the input

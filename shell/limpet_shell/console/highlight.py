@@ -16,6 +16,11 @@ def traceback(text: str) -> str:
     return _colored(text, "PythonTracebackLexer")
 
 
+def prepare() -> None:
+    """Loads what colouring needs."""
+    python("0")
+
+
 def _colored(text: str, lexer: str) -> str:
     if len(text) > MAX_COLORED:
         return text

@@ -10,6 +10,7 @@ from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
 
 from .model import Model, Place
+from .opening import Opening
 
 _SOON: Final = 1.0
 """Seconds that the prompt waits for a completion, before it does without."""
@@ -26,9 +27,11 @@ class Link:
         name: the session's name: namespaces in the processes are kept under it.
     """
 
-    def __init__(self, model: Model) -> None:
-        self.name = secrets.token_hex(6)
+    def __init__(self, model: Model, opening: Opening | None = None) -> None:
+        self.name = opening.session if opening else secrets.token_hex(6)
         self._model = model
+        self._opening = opening
+        self._first: messages.AttachReply | LimpetError | None = None
         self._client: AsyncClient | None = None
         self._checker: Client | None = None
 
@@ -61,6 +64,24 @@ class Link:
             self._client = await AsyncClient.of_node(self._model.node)
         return self._client
 
+    async def greet(self) -> messages.Pong:
+        """The first words of the node; goes on with the connection of the opening, if there was one.
+
+        Raises:
+            LimpetError: there is no node, or it does not answer.
+        """
+        opening, self._opening = self._opening, None
+        if opening is None:
+            pong: messages.Pong = await (await self.connect()).request(messages.Ping())
+            return pong
+        pong = opening.pong()
+        try:
+            self._first = opening.attached()
+        except LimpetError as error:
+            self._first = error
+        self._client = await AsyncClient.taking_over(opening.client)
+        return pong
+
     async def close(self) -> None:
         """Leaves: the session's variables go, the node and its processes stay."""
         self._forget_checker()
@@ -78,11 +99,18 @@ class Link:
         Raises:
             LimpetError: there is no such process, or it has no agent, or no node.
         """
+        first, self._first = self._first, None
+        if isinstance(first, LimpetError):
+            raise first
+        reply = first or await self._attach(process)
+        return self._model.moved(Place(reply.process, reply.pid, reply.python, reply.loops))
+
+    async def _attach(self, process: str) -> messages.AttachReply:
         client = await self.connect()
         reply: messages.AttachReply = await client.request(
             messages.Attach(session=self.name, process=process), 10.0
         )
-        return self._model.moved(Place(reply.process, reply.pid, reply.python, reply.loops))
+        return reply
 
     def evaluate(self, source: str, timeout: float | None = 30.0) -> Answers:
         """The answers to an evaluation in the session."""

@@ -1,5 +1,7 @@
 """What the console knows, and what an input is: no terminal, no node."""
 
+import ast
+import warnings
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -105,6 +107,19 @@ class Model:
 def continuation(prompt: str) -> str:
     """The prompt of a statement's further lines, as wide as the first."""
     return "... ".rjust(len(prompt))
+
+
+def is_simple(text: str) -> bool:
+    """Whether `text` is a line that is complete in every Python: no block, no bracket or quote left open."""
+    if "\n" in text:
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of invalid escapes the process will warn
+        try:
+            tree = ast.parse(text.strip())
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return not any(hasattr(statement, "body") for statement in tree.body)
 
 
 def restores(text: str) -> str:

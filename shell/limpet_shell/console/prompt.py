@@ -4,6 +4,7 @@ No failure of the node reaches it: without an answer in time there is no complet
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
@@ -19,10 +20,13 @@ from prompt_toolkit.styles import Style
 
 from limpet_shell import control, output
 
+from . import highlight
 from .history import FileHistory
 from .link import Link
-from .model import Model, continuation, restores
+from .model import Model, continuation, is_simple, restores
 
+_SETTLED: Final = 0.02
+"""Seconds after the first prompt, for what it did not have to wait for."""
 _PAUSE: Final = 0.1
 """Seconds without a key before the signature is asked for."""
 
@@ -151,11 +155,16 @@ class Prompt:
         self.session.app.invalidate()
 
     def _load_lexer(self) -> None:
-        """After the first prompt is drawn: Pygments would delay it."""
-        if self._colored and isinstance(self._lexer, SimpleLexer):
-            asyncio.get_running_loop().call_later(0.01, self._use_pygments)
+        """After the first prompt is drawn, which this would delay."""
+        if isinstance(self._lexer, SimpleLexer):
+            asyncio.get_running_loop().call_later(_SETTLED, self._settle)
 
-    def _use_pygments(self) -> None:
+    def _settle(self) -> None:
+        gc.enable()
+        gc.freeze()  # what is imported stays
+        if not self._colored:
+            return
+        highlight.prepare()
         from prompt_toolkit.lexers import PygmentsLexer
         from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 
@@ -237,7 +246,7 @@ class Prompt:
         """Runs what is complete; begins a new line, indented, in what is not, or inside of a block."""
         text = buffer.text
         below = buffer.document.text_after_cursor.strip()
-        if not text.strip() or text.lstrip().startswith(":"):
+        if not text.strip() or text.lstrip().startswith(":") or is_simple(text):
             buffer.validate_and_handle()
         elif below and "\n" in text:
             buffer.newline(copy_margin=True)

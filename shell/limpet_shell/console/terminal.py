@@ -10,7 +10,6 @@ from typing import Final
 from limpet_shell import output
 from limpet_shell.target import Target
 from limpet_supervisor.client import messages
-from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
 from limpet_supervisor.model.status import Event, NodeState
 
@@ -18,6 +17,7 @@ from . import tty
 from .history import FileHistory, path_of
 from .link import Link
 from .model import Model, parse
+from .opening import Opening
 from .prompt import Prompt
 from .screen import Screen
 from .session import Session, startup_files
@@ -27,20 +27,28 @@ _TRY_NODE: Final = 1.0
 _TRY_PROCESS: Final = 0.2
 """Seconds between attempts to attach to a process that has been restarted."""
 _TRIES: Final = 150
+_STARTING_TRIES: Final = 50
 
 
 class Console:
-    """A console on the terminal, for one node."""
+    """A console on the terminal, for one node.
 
-    def __init__(self, where: Target) -> None:
+    Args:
+        where: the node.
+        opening: the connection that it goes on with; without one, the node is the console's own, and starts.
+    """
+
+    def __init__(self, where: Target, opening: Opening | None = None) -> None:
         self.model = Model(where.node, socket.gethostname().partition(".")[0])
-        self.link = Link(self.model)
+        self.link = Link(self.model, opening)
         paint = output.painter()
         history = FileHistory(path_of(where.node, os.environ))
         self.prompt = Prompt(self.model, self.link, history, colored=paint is output.paint)
         self.screen = Screen(paint, self.prompt.above)
         self.session = Session(self.model, self.link, self.screen)
         self.session.startup_files = startup_files(os.path.dirname(where.file))
+        self._own = opening is None
+        self._greeted = False
         self._leaving = False
         self._looking: asyncio.Task[None] | None = None
 
@@ -61,6 +69,7 @@ class Console:
         events: asyncio.Task[None] | None = None
         try:
             await self._greet(process)
+            self._greeted = True
             events = asyncio.ensure_future(self._follow_events())
             while not self._leaving:
                 try:
@@ -87,33 +96,43 @@ class Console:
 
     def interrupt(self) -> None:
         """Ctrl-C that comes as a signal: while an input is worked on, or from elsewhere."""
-        if not self.session.interrupt():
+        if self.session.interrupt():
+            return
+        if self._greeted:
             self.prompt.clear()
+        else:
+            self._leaving = True
 
     async def _greet(self, process: str) -> None:
-        client = await self.link.connect()
-        pong: messages.Pong = await client.request(messages.Ping())
+        pong = await self.link.greet()
         self.screen.notice(
             f"{pong.node} {pong.version}, pid {pong.pid}. Type Python, or :help; Ctrl-D leaves."
         )
-        while True:
+        if self._own:
+            await self._settled()
+        try:
             try:
                 await self.session.first(process)
-            except NodeUnreachable:
-                raise
-            except LimpetError as error:
-                if await self._still_starting(client):
-                    await asyncio.sleep(_TRY_PROCESS)
-                    continue
-                if process:
+            except LimpetError:
+                if not await self._settled():
                     raise
-                # The node's commands serve without a process; the first that gets ready is attached to.
-                self.screen.notice(str(error), "yellow")
-            return
+                await self.session.first(process)
+        except NodeUnreachable:
+            raise
+        except LimpetError as error:
+            if process:
+                raise
+            # The node's commands serve without a process; the first that gets ready is attached to.
+            self.screen.notice(str(error), "yellow")
 
-    async def _still_starting(self, client: AsyncClient) -> bool:
-        status: messages.StatusReply = await client.request(messages.Status())
-        return status.node.state is NodeState.STARTING and not self._leaving
+    async def _settled(self) -> bool:
+        """Waits while the node starts, for some seconds at most; whether it was starting."""
+        for tried in range(_STARTING_TRIES):
+            status: messages.StatusReply = await self.link.client.request(messages.Status())
+            if status.node.state is not NodeState.STARTING or self._leaving:
+                return tried > 0
+            await asyncio.sleep(_TRY_PROCESS)
+        return True
 
     async def _follow_events(self) -> None:
         """Says when the attached process ends and when it is there again, or the node."""
@@ -164,15 +183,15 @@ class Console:
             await asyncio.sleep(_TRY_PROCESS)
 
 
-def run_console(where: Target, process: str) -> int:
-    """The console until the user leaves.
+def run_opened(where: Target, process: str, opening: Opening) -> int:
+    """The console until the user leaves, on a connection that is made.
 
     Raises:
-        LimpetError: the node cannot be reached, or has no such process with an agent.
+        LimpetError: the node does not answer, or has no such process with an agent.
     """
 
     async def run() -> None:
-        await Console(where).run(process)
+        await Console(where, opening).run(process)
 
     asyncio.run(run())
     return 0

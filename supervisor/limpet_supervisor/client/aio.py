@@ -18,7 +18,7 @@ from limpet_supervisor.errors import LimpetError, NodeUnreachable, TimedOut
 from limpet_supervisor.wire import codec, zmtp
 from limpet_supervisor.wire.messages import AnyItem, AnyReply, Cancel, Item, Reply, Request, StreamEnd
 
-from .sync import connect, raise_failure, reach
+from .sync import Client, connect, raise_failure, reach
 
 _CHUNK: Final = 256 * 1024
 _UNREAD: Final = 10_000
@@ -43,20 +43,28 @@ class _Answers:
 
 
 class AsyncClient:
-    """A connection to a node, for the tasks of one event loop; made by `of_node` or `at`."""
+    """A connection to a node, for the tasks of one event loop; made by `of_node`, `at` or `taking_over`."""
 
-    def __init__(self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        path: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        receiver: zmtp.Receiver,
+        next_id: int,
+    ) -> None:
         self.path = path
         self._reader = reader
         self._writer = writer
-        self._receiver = zmtp.Receiver()
+        self._receiver = receiver
         self._waiting: dict[int, _Answers] = {}
-        self._next_id = 1
+        self._next_id = next_id
         self._gone: LimpetError | None = None
         self.closed = asyncio.Event()
         """Set when the connection has ended, whoever ended it."""
         self._unsent = bytearray()
-        writer.write(zmtp.HELLO)
+        if not receiver.ready:
+            writer.write(zmtp.HELLO)
         self._task = asyncio.get_running_loop().create_task(self._receive())
 
     @classmethod
@@ -80,10 +88,17 @@ class AsyncClient:
         return await cls._over(path, connect(path))
 
     @classmethod
-    async def _over(cls, path: str, raw: _socket.socket) -> Self:
+    async def taking_over(cls, client: Client) -> Self:
+        """Goes on with the connection of a blocking client, whose requests have been answered."""
+        return await cls._over(client.path, *client.hand_over())
+
+    @classmethod
+    async def _over(
+        cls, path: str, raw: _socket.socket, receiver: zmtp.Receiver | None = None, next_id: int = 1
+    ) -> Self:
         connection = socket.socket(fileno=raw.detach())
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=_CHUNK)
-        return cls(path, reader, writer)
+        return cls(path, reader, writer, receiver or zmtp.Receiver(), next_id)
 
     async def __aenter__(self) -> Self:
         return self

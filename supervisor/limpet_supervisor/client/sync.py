@@ -66,6 +66,13 @@ class Stream(Iterator[AnyItem | AnyReply]):
     ) -> None:
         self.close()
 
+    def reply(self) -> Any:
+        """The final reply, of its struct's type; items before it are skipped."""
+        for answer in self:
+            if isinstance(answer, Reply):
+                return answer
+        raise AssertionError("a stream ends with a reply or an error")
+
     def cancel(self) -> None:
         """Asks the node to end the stream or to interrupt the evaluation; its final reply still comes."""
         self._client.send(Cancel(request=self.id))
@@ -130,10 +137,12 @@ class Client:
             LimpetError: what the node answered, if it failed.
         """
         with self.stream(request, timeout) as stream:
-            for answer in stream:
-                if isinstance(answer, Reply):
-                    return answer
-        raise AssertionError("a stream ends with a reply or an error")
+            return stream.reply()
+
+    def hand_over(self) -> tuple[socket, zmtp.Receiver, int]:
+        """The connection, what it has received, and the next request's id; this client is of no use then."""
+        self._streams.clear()
+        return self._socket, self._receiver, self._next_id
 
     def stream(self, request: Request, timeout: float | None = None) -> Stream:
         """The items of `request`, and its final reply as the last; `timeout` is for the whole.
