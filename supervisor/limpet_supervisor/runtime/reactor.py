@@ -15,10 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
+from math import isnan
 from typing import Final
 
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
+_LONGEST_WAIT: Final = 86400.0
+"""Seconds of one wait: epoll_wait(2) counts milliseconds in an int, which is full after 24 days."""
 
 
 class Priority(IntEnum):
@@ -90,8 +93,8 @@ class Reactor:
         priority: Priority = Priority.NORMAL,
     ) -> None:
         """Calls `callback(ready events)` whenever `fd` is ready for one of `events` (level-triggered)."""
-        self._callbacks[fd] = (priority, callback)
         self._epoll.register(fd, events)
+        self._callbacks[fd] = (priority, callback)
 
     def modify(self, fd: int, events: int) -> None:
         """Waits for other events of an fd that was added."""
@@ -105,7 +108,13 @@ class Reactor:
     # -- time --
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Calls `callback` once the monotonic clock has reached `when`."""
+        """Calls `callback` once the monotonic clock has reached `when`; inf: never.
+
+        Raises:
+            ValueError: `when` is not a number.
+        """
+        if isnan(when):  # in the heap it would keep every later timer from its turn
+            raise ValueError("a timer needs a time")
         timer = Timer(when, callback)
         heapq.heappush(self._timers, (when, next(self._sequence), timer))
         return timer
@@ -162,14 +171,14 @@ class Reactor:
         self._running = False
 
     def turn(self) -> None:
-        """Waits for whatever comes first and calls its callbacks."""
+        """Waits for whatever comes first, a day at most, and calls its callbacks."""
         timers = self._timers
         while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
         if self._soon:
             timeout: float = 0
         elif timers:
-            timeout = max(0.0, timers[0][0] - self.now())
+            timeout = min(max(0.0, timers[0][0] - self.now()), _LONGEST_WAIT)
         else:
             timeout = -1
         ready = self._epoll.poll(timeout)
@@ -179,10 +188,11 @@ class Reactor:
             if entry := callbacks.get(fd):
                 self._call(entry[1], events)
         elif ready:
-            order = [(callbacks[fd][0], fd, events) for fd, events in ready if fd in callbacks]
-            order.sort()
-            for _priority, fd, events in order:
-                if entry := callbacks.get(fd):
+            order = [(callbacks[fd][0], fd, events, callbacks[fd]) for fd, events in ready if fd in callbacks]
+            order.sort()  # by priority and number, of which there is one each
+            for _priority, fd, events, entry in order:
+                # Race: a number that was closed in this turn may be another descriptor's by now.
+                if callbacks.get(fd) is entry:
                     self._call(entry[1], events)
         if timers:
             now = self.now()

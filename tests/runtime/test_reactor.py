@@ -1,0 +1,61 @@
+"""The loop: far timers, numbers of descriptors that are used again within a turn, bugs in callbacks."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from limpet_supervisor.runtime.reactor import Priority, Reactor
+
+
+@pytest.fixture
+def reactor() -> Iterator[Reactor]:
+    """A loop of its own."""
+    made = Reactor()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("delay", [30 * 86400.0, 1e30, float("inf")])
+def test_a_timer_of_a_month_is_waited_for_as_any_other(reactor: Reactor, delay: float) -> None:
+    """epoll_wait(2) cannot wait for longer than 24 days: max_age = "30d" ended the node."""
+    called = []
+    reactor.call_later(delay, lambda: called.append("late"))
+    read, write = os.pipe()
+    reactor.add(read, lambda _events: called.append(os.read(read, 1)))
+    os.write(write, b"x")
+    reactor.turn()
+    assert called == [b"x"]
+    reactor.remove(read)
+    os.close(read)
+    os.close(write)
+
+
+def test_a_time_that_is_no_number_is_refused(reactor: Reactor) -> None:
+    """In the heap it would keep all other timers from their turn."""
+    with pytest.raises(ValueError, match="a time"):
+        reactor.call_later(float("nan"), lambda: None)
+
+
+def test_what_was_ready_is_not_told_to_the_next_owner_of_its_number(reactor: Reactor) -> None:
+    """A descriptor closed in this turn may have its number taken in this turn: the event was not for that one."""
+    first_read, first_write = os.pipe()
+    second_read, second_write = os.pipe()
+    told = []
+
+    def closes_the_other(_events: int) -> None:
+        os.read(first_read, 1)
+        reactor.remove(second_read)
+        os.dup2(first_read, second_read)  # nothing to be read there any more
+        reactor.add(second_read, lambda _events: told.append("wrong"))
+
+    reactor.add(first_read, closes_the_other, priority=Priority.CONTROL)
+    reactor.add(second_read, lambda _events: told.append("closed"))
+    os.write(first_write, b"x")
+    os.write(second_write, b"x")
+    reactor.turn()
+    assert told == []
+    for fd in (first_read, second_read):
+        reactor.remove(fd)
+    for fd in (first_read, first_write, second_read, second_write):
+        os.close(fd)
