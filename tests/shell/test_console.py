@@ -324,6 +324,18 @@ def test_without_a_node_there_is_no_console() -> None:
         assert terminal.wait() == 69
 
 
+def test_a_dumb_terminal_gets_a_plain_prompt() -> None:
+    with open_shop() as (place, _):
+        environ = {**place.environ, "TERM": "dumb"}
+        with Terminal(place.arguments("remote"), environ) as terminal:
+            terminal.wait_for("bookshop>")
+            terminal.send("1 + 1\n")
+            terminal.wait_for("<1 + 1>")
+            terminal.send(":quit\n")
+            assert terminal.wait() == 0
+            assert b"\x1b" not in terminal.raw
+
+
 # -- in a pipe --
 
 

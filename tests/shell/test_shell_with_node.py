@@ -237,6 +237,15 @@ def test_start_iex_is_a_node_with_a_console_and_ends_with_it() -> None:
         assert made.descendants() == []
 
 
+def test_daemon_iex_leaves_the_node_running() -> None:
+    with node(SHOP, files=FILES) as made, console(made, "daemon_iex") as terminal:
+        terminal.wait_for("web.1 [1]>")
+        terminal.send("\x04")
+        assert terminal.wait() == 0
+        assert made.limpet("health").returncode == 0
+        assert made.limpet("stop").returncode == 0
+
+
 def test_start_iex_ends_when_its_node_does() -> None:
     with node(SHOP, files=FILES) as made, console(made, "start_iex") as terminal:
         terminal.wait_for("web.1 [1]>")

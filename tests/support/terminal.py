@@ -36,7 +36,7 @@ class Terminal:
 
     Args:
         arguments: the program and its arguments.
-        environ: its environment; TERM is set.
+        environ: its environment; TERM is set unless it is there.
         columns: of the terminal.
         lines: of the terminal.
     """
@@ -61,7 +61,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**environ, "TERM": "xterm-256color"},
+            env={"TERM": "xterm-256color", **environ},
             cwd=cwd,
         )
         os.close(slave)

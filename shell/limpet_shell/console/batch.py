@@ -23,10 +23,22 @@ def run_batch(where: Target, process: str) -> int:
     with Client.of_node(where.node) as client:
         batch = Batch(client, process)
         batch.attach(process)
-        for source in batch.statements(sys.stdin):
+        for source in batch.statements(_prompted(where.node) if output.stdin_is_terminal() else sys.stdin):
             if not batch.run(source):
                 break
         return 1 if batch.failed else 0
+
+
+def _prompted(node: str) -> Iterator[str]:
+    """Lines from a terminal that can do nothing but print."""
+    while True:
+        output.write(f"{node}> ", end="")
+        output.flush()
+        line = sys.stdin.readline()
+        if not line:
+            output.write("")
+            return
+        yield line
 
 
 class Batch:
