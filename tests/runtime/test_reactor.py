@@ -38,7 +38,7 @@ def test_a_time_that_is_no_number_is_refused(reactor: Reactor) -> None:
 
 
 def test_what_was_ready_is_not_told_to_the_next_owner_of_its_number(reactor: Reactor) -> None:
-    """A descriptor closed in this turn may have its number taken in this turn: the event was not for that one."""
+    """A descriptor closed in this turn may have its number taken in it: the event was not for that one."""
     first_read, first_write = os.pipe()
     second_read, second_write = os.pipe()
     told = []

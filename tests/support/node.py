@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,18 @@ class Node:
                             stream.close()
                             return event
         raise AssertionError(f"no event {kind} {process}:\n{self.output}")
+
+    def wait_for(self, is_so: Callable[[], bool]) -> None:
+        """Waits until `is_so` says so: for what sends no event."""
+        deadline = time.monotonic() + BOUND
+        while not is_so():
+            assert time.monotonic() < deadline, f"not within {BOUND:g}s:\n{self.output}"
+            select_for(0.01)
+
+    def wait_pid(self, name: str) -> int:
+        """The pid of an instance, as soon as it has one."""
+        self.wait_for(lambda: self.status()[name].pid is not None)
+        return self.status()[name].pid or 0
 
     def status(self, *names: str) -> dict[str, ProcessStatus]:
         """The status of its processes, by name."""

@@ -15,6 +15,7 @@ import msgspec
 
 from limpet_supervisor.core import events as ev
 from limpet_supervisor.core.state import Cause, Instance
+from limpet_supervisor.errors import LimpetError
 from limpet_supervisor.model.spec import ProcessSpec
 from limpet_supervisor.model.status import Exit
 from limpet_supervisor.model.units import format_duration, format_size
@@ -132,25 +133,33 @@ class Processes:
         if instance is None:
             return
         spec = self._policy.spec_of(instance)
+        early: list[Cancellable] = []
         try:
             cached = self._launches.get(name)
             if cached is None or cached[0] is not spec:
                 cached = self._launches[name] = (spec, self._prepare(spec, name))
+            if spec.ready.kind == "log":
+                # Race: the pump moves its first lines while we still spawn, so who waits for them comes first.
+                passed = self._output.match(
+                    name, spec.ready.target, lambda _line: self._passed(name, running)
+                )
+                early.append(passed)
             pid = spawn.spawn(cached[1])
-        except OSError as error:
+        except (OSError, ValueError, LimpetError) as error:  # ValueError: a zero byte in its environment
+            self._cancel(early)
             self._launches.pop(name, None)
-            why = error.strerror or str(error)
-            short = error.errno in _SHORTAGES
-            self._policy.feed(ev.SpawnFailed(name, why, random.random(), shortage=short))
+            self._policy.feed(_spawn_failed(name, error))
             return
         running = Running(pid, spec, self._reactor.now())
+        running.until_ready = early
         self.running[name] = running
         self._children.watch(pid, lambda how: self._ended(name, running, how))
-        with suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._nofile)
+        if "nofile" not in spec.limits:  # else it sets its own, maybe before us
+            with suppress(ProcessLookupError, PermissionError):
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, self._nofile)
         self._policy.feed(ev.Spawned(name, pid))
-        if spec.ready.kind not in ("spawned", "completed"):
-            self._watch_readiness(name, running)
+        if spec.ready.kind in ("tcp", "http", "exec"):
+            self._probe_readiness(name, running)
         self._watch_limits(name, running)
         if not self._to_record:
             self._reactor.call_soon(self._record_some)
@@ -195,29 +204,22 @@ class Processes:
 
     # -- watching -----------------------------------------------------------------------------------------
 
-    def _watch_readiness(self, name: str, running: Running) -> None:
-        ready = running.spec.ready
+    def _passed(self, name: str, running: Running) -> None:
+        """It has been seen to be ready."""
+        if self.running.get(name) is running:
+            self._policy.feed(ev.BecameReady(name))
 
-        def passed() -> None:
-            if self.running.get(name) is running:
-                self._policy.feed(ev.BecameReady(name))
-
-        match ready.kind:
-            case "log":
-                running.until_ready.append(self._output.match(name, ready.target, lambda _line: passed()))
-            case "notify":
-                pass  # its socket is open as long as its instance is
-            case _:
-                running.until_ready.append(
-                    Readiness(
-                        self._reactor,
-                        self._children,
-                        ready,
-                        passed,
-                        environ=self._launches[name][1].environ,
-                        cwd=self._cwd(running.spec),
-                    )
-                )
+    def _probe_readiness(self, name: str, running: Running) -> None:
+        running.until_ready.append(
+            Readiness(
+                self._reactor,
+                self._children,
+                running.spec.ready,
+                lambda: self._passed(name, running),
+                environ=self._launches[name][1].environ,
+                cwd=self._cwd(running.spec),
+            )
+        )
 
     def _notified(self, name: str, said: dict[str, str]) -> None:
         running = self.running.get(name)
@@ -311,6 +313,8 @@ class Processes:
 
     def _ended(self, name: str, running: Running, how: Exit) -> None:
         """The main process is gone; whatever it left behind is swept before anything else happens to it."""
+        if (notify := self._notify.get(name)) is not None:
+            notify.drain()  # Race: its last words, unread yet, would be taken for its successor's
         self._cancel(running.until_ready)
         self._cancel(running.until_end)
         if self.running.get(name) is running:
@@ -391,6 +395,14 @@ class Processes:
         for notify in self._notify.values():
             notify.close()
         self._notify.clear()
+
+
+def _spawn_failed(name: str, error: OSError | ValueError | LimpetError) -> ev.SpawnFailed:
+    """What the policy is told of a process that could not be made."""
+    cause = error.__cause__ if isinstance(error, LimpetError) else error
+    short = isinstance(cause, OSError) and cause.errno in _SHORTAGES
+    why = error.strerror if isinstance(error, OSError) else None
+    return ev.SpawnFailed(name, why or str(error), random.random(), shortage=short)
 
 
 def _group_lives(group: int) -> bool:

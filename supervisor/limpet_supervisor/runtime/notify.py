@@ -13,6 +13,8 @@ from limpet_supervisor.runtime.reactor import Reactor
 _CREDENTIALS: Final = struct.Struct("3i")
 _SIZE: Final = 16384
 _PER_TURN: Final = 64
+_QUEUED: Final = 4096
+"""More datagrams than any socket holds (net.unix.max_dgram_qlen is 512 at most in practice)."""
 _PATH_BYTES: Final = 107
 
 
@@ -75,8 +77,16 @@ class NotifySocket:
             with suppress(FileNotFoundError):
                 os.unlink(self.path)
 
+    def drain(self) -> None:
+        """Takes all that has been sent so far."""
+        if self._socket.fileno() >= 0:
+            self._receive(_QUEUED)
+
     def _readable(self, _events: int) -> None:
-        for _ in range(_PER_TURN):
+        self._receive(_PER_TURN)
+
+    def _receive(self, most: int) -> None:
+        for _ in range(most):
             try:
                 datagram, ancillary, _flags, _address = self._socket.recvmsg(
                     _SIZE, socket.CMSG_SPACE(_CREDENTIALS.size), socket.MSG_CMSG_CLOEXEC
