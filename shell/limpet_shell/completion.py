@@ -11,7 +11,7 @@ from limpet_shell import cli
 
 _NAMED = {"names": "names", "name": "names", "process": "names", "release": "releases", "words": "commands"}
 """Argument -> what `_complete` lists for it."""
-_FILES = frozenset({"file", "directory", "output", "source"})
+_FILES = frozenset({"file", "directory", "output", "source", "path"})
 
 
 class Option(NamedTuple):

@@ -1,9 +1,22 @@
 """Writes files for a project, never over one that exists unless asked to."""
 
 import os
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from limpet_supervisor.errors import LimpetError
+
+TEMPLATES: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
+"""What `new` and `gen` write, with places to fill in."""
+
+_PLACE: Final = re.compile(r"@([A-Z_]+)@")
+
+
+def fill(template: str, places: Mapping[str, str], *, directory: str = TEMPLATES) -> str:
+    """A template's text with its places `@NAME@` filled."""
+    with open(os.path.join(directory, template), encoding="utf-8") as file:
+        return _PLACE.sub(lambda match: places[match[1]], file.read())
 
 
 def write(files: Mapping[str, str], *, force: bool) -> None:

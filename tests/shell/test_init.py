@@ -33,7 +33,7 @@ def result(file: Path) -> dict[str, ProcessSpec]:
 
 
 DJANGO = {
-    "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\nraise SystemExit(9)\n",
+    "manage.py": "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\nraise SystemExit(9)\n",
     "shop/wsgi.py": "raise SystemExit(9)\n",
     "shop/asgi.py": "",
     "shop/celery.py": "from celery import Celery\napp = Celery('shop')\n",

@@ -68,8 +68,9 @@ def test_every_template_is_filled_in(here: Path, kind: tuple[str, ...]) -> None:
     assert (here / "A site 2/a_site_2/web.py").exists()
     spec = load(str(here / "A site 2/pyproject.toml"))
     web = next(process for process in processes(spec.root) if process.name == "web")
-    assert web.sockets == ("http",)
-    assert (web.command[:1] == ("uvicorn",)) == bool(kind)
+    assert (
+        web.command[:4] == ("uvicorn", "a_site_2.web:app", "--fd", "3") if kind else web.sockets == ("http",)
+    )
 
 
 def test_the_asgi_application_speaks_asgi(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

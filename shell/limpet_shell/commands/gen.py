@@ -1,6 +1,9 @@
 """Writes files for a project from Limpet's templates: they are yours then, to read, change and commit.
 
-limpet gen systemd    units for a node of this project: NAME.service, drop-ins, sysusers.d and tmpfiles.d
+limpet gen systemd       units for a node of this project: NAME.service, drop-ins, sysusers.d, tmpfiles.d
+limpet gen docker        Dockerfile and .dockerignore: a release in an image without compilers, not run by root
+limpet gen ci            .github/workflows/ci.yml: lint, types, tests with PostgreSQL, a release, an image
+limpet gen kubernetes    Deployment, Service, probes, and a Job that migrates, in kubernetes/
 """
 
 import math
@@ -10,9 +13,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Final, NamedTuple
 
-from limpet_shell import output, target
+from limpet_shell import output, shipping, target, writing
 from limpet_supervisor.config.load import load
-from limpet_supervisor.errors import LimpetError, UsageError
+from limpet_supervisor.errors import UsageError
 from limpet_supervisor.model.spec import NodeSpec, processes
 
 TEMPLATES: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "systemd")
@@ -23,7 +26,8 @@ STOP_MARGIN: Final = 10
 """Seconds added to the shutdowns for systemd's TimeoutStopSec."""
 
 _USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
-_PLACE: Final = re.compile(r"@([A-Z_]+)@")
+_IMAGE: Final = re.compile(r"[a-z0-9][\w./:@-]*")
+_BRANCH: Final = re.compile(r"[\w./-]+")
 
 
 class Generated(NamedTuple):
@@ -35,24 +39,55 @@ class Generated(NamedTuple):
 
 def add_arguments(parser: ArgumentParser) -> None:
     """What to write, for whom, where."""
-    parser.add_argument("what", choices=["systemd"], help="what to write files for")
-    parser.add_argument("--user", metavar="NAME", help="the service's user; default: the release's name")
-    parser.add_argument("--output", metavar="DIR", help="where to; default: systemd/ in the project")
+    parser.add_argument("what", choices=["systemd", *shipping.KINDS], help="what to write files for")
+    parser.add_argument(
+        "--user", metavar="NAME", help="systemd: the service's user; default: the release's name"
+    )
+    parser.add_argument("--image", metavar="NAME", help="kubernetes: the image; default: NAME:VERSION")
+    parser.add_argument(
+        "--branch", metavar="NAME", default="main", help="ci: the branch that images come from (main)"
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", help="where to; default: the project (systemd: its systemd/)"
+    )
     parser.add_argument("--force", action="store_true", help="write over files that exist")
 
 
 def run(arguments: Namespace) -> int:
     """Writes the files and says what is next."""
     spec = load(target.file_of(arguments), release=arguments.release)
+    return _systemd(arguments, spec) if arguments.what == "systemd" else _ship(arguments, spec)
+
+
+def _ship(arguments: Namespace, spec: NodeSpec) -> int:
+    image = arguments.image or f"{spec.name.replace('_', '-')}:{spec.version}"
+    for text, form, what in ((image, _IMAGE, "image"), (arguments.branch, _BRANCH, "branch")):
+        if not form.fullmatch(text):
+            raise UsageError(
+                f"{text!r} is no name of an {what}" if what == "image" else f"{text!r} is no branch"
+            )
+    wanted = shipping.Wanted(
+        spec, arguments.branch, image, _bounded(_start_seconds(spec)), _bounded(_stop_seconds(spec))
+    )
+    directory = arguments.output or spec.directory
+    found = shipping.KINDS[arguments.what](wanted)
+    files = {os.path.join(directory, path): text for path, text in found.items()}
+    writing.write(files, force=arguments.force)
+    for path in files:
+        output.write(f"wrote {os.path.relpath(path)}")
+    return 0
+
+
+def _systemd(arguments: Namespace, spec: NodeSpec) -> int:
     user = arguments.user or spec.name
     if not _USER.fullmatch(user):
         raise UsageError(f"{user!r} is no user's name", todo="use lower-case letters, digits, - and _")
     directory = arguments.output or os.path.join(spec.directory, "systemd")
     files = {
-        os.path.join(directory, path): fill(template, values(spec, user))
+        os.path.join(directory, path): writing.fill(template, values(spec, user), directory=TEMPLATES)
         for template, path in systemd_files(spec.name)
     }
-    write(files, force=arguments.force)
+    writing.write(files, force=arguments.force)
     for path in files:
         output.write(f"wrote {os.path.relpath(path)}")
     output.write(next_steps(spec.name, os.path.relpath(directory)))
@@ -89,13 +124,25 @@ def values(spec: NodeSpec, user: str) -> dict[str, str]:
 
 def seconds_to_start(spec: NodeSpec) -> str:
     """TimeoutStartSec: each process may need its ready timeout after those that it waits for."""
-    return _seconds(sum(process.ready.timeout for process in processes(spec.root)) + START_MARGIN)
+    return _seconds(_start_seconds(spec))
 
 
 def seconds_to_stop(spec: NodeSpec) -> str:
     """TimeoutStopSec: the instances are stopped in reverse, each within its shutdown."""
-    shutdowns = (process.shutdown * process.instances for process in processes(spec.root))
-    return _seconds(sum(shutdowns) + STOP_MARGIN)
+    return _seconds(_stop_seconds(spec))
+
+
+def _start_seconds(spec: NodeSpec) -> float:
+    return sum(process.ready.timeout for process in processes(spec.root)) + START_MARGIN
+
+
+def _stop_seconds(spec: NodeSpec) -> float:
+    return sum(process.shutdown * process.instances for process in processes(spec.root)) + STOP_MARGIN
+
+
+def _bounded(seconds: float) -> int:
+    """Seconds where no infinity can be written: a day then."""
+    return 86400 if math.isinf(seconds) else math.ceil(seconds)
 
 
 def _seconds(value: float) -> str:
@@ -117,32 +164,6 @@ def quoted(word: str) -> str:
     """A word of ExecStart=, systemd.service(5): specifiers and variables are not expanded in it."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[\w@%+=:,./$-]+", word) else f'"{escaped}"'
-
-
-def fill(template: str, places: dict[str, str]) -> str:
-    """The template's text with its places filled."""
-    with open(os.path.join(TEMPLATES, template), encoding="utf-8") as file:
-        return _PLACE.sub(lambda match: places[match[1]], file.read())
-
-
-def write(files: dict[str, str], *, force: bool) -> None:
-    """Writes all the files or, if one exists and is not to be replaced, none.
-
-    Raises:
-        LimpetError: a file exists, or cannot be written.
-    """
-    existing = [os.path.relpath(path) for path in files if os.path.lexists(path)]
-    if existing and not force:
-        raise LimpetError(
-            f"{', '.join(existing)} exists already", todo="use --force to write over it, or --output"
-        )
-    for path, text in files.items():
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise LimpetError(f"{path} cannot be written", str(error.strerror)) from None
 
 
 def next_steps(name: str, directory: str) -> str:
