@@ -7,12 +7,15 @@ import os
 import struct
 import subprocess
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from limpet_supervisor.runtime import pump
 from limpet_supervisor.runtime.lines import plain
+from limpet_supervisor.runtime.source import Source
 from support.output import Rig, rig
 
 NUMBERED = "import sys\nfor number in range(int(sys.argv[1])): print('line', number)"
@@ -141,6 +144,48 @@ def test_a_directory_that_may_not_be_made_is_like_a_full_disk(tmp_path):
         node.until(node.logs.is_dir)
         node.settle()
         assert json.loads(node.file())["line"] == "line"
+
+
+def test_what_comes_in_the_turn_in_which_the_file_fills_up_waits_behind_what_could_not_be_written(tmp_path):
+    """One turn of the pump: the FIFO is ready, and a settle finds the disk full before it is read."""
+    with rig(tmp_path) as node:
+        node.open()
+        held = threading.Event()
+        with full_disk(node):
+            node.output._pump.command(held.wait)
+            node.write(b"one\n")
+            settled: list[object] = []
+            node.output.settled("web.1", settled.append)
+            node.output._pump.command(lambda: node.write(b"two\n"))
+            held.set()
+            node.until(lambda: settled)
+            node.settle()
+        node.until(lambda: (node.logs / "web.1.log").exists() and node.file().count(b"\n") == 2)
+        assert node.file() == b"one\ntwo\n"
+
+
+def test_a_bug_in_one_block_is_told_to_the_loop_and_output_goes_on(tmp_path, monkeypatch):
+    with rig(tmp_path) as node:
+        node.open()
+        errors: list[Exception] = []
+        node.reactor.on_error = errors.append
+        with monkeypatch.context() as patch:
+            patch.setattr(Source, "take", lambda *_arguments: 1 // 0)
+            node.write(b"lost\n")
+            node.until(lambda: errors)
+        node.write(b"kept\n")
+        node.settle()
+        assert isinstance(errors[0], ZeroDivisionError)
+        assert node.file() == b"kept\n"
+
+
+def test_where_no_pipe_may_be_enlarged_all_lines_come_as_well(tmp_path, monkeypatch):
+    """An unprivileged user's pipes share a limit (pipe(7)); a small pipe is not left to fill up."""
+    monkeypatch.setattr(pump, "_LARGE_PIPES", 0)
+    with rig(tmp_path) as node:
+        node.open(max_bytes=0)
+        node.run(NUMBERED, 200_000)
+        assert node.file() == b"".join(b"line %d\n" % number for number in range(200_000))
 
 
 @pytest.mark.root

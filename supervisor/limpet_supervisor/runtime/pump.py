@@ -101,6 +101,7 @@ class Pump:
             except Exception as error:  # noqa: BLE001 - a bug must not leave every writer waiting in silence
                 self._failed(error)
                 time.sleep(_AFTER_FAULT)
+                self.wake()  # for commands that it has kept from being run
 
     def _turn(self) -> None:
         waited = self.foreground.full() if self.foreground is not None else 0.0
@@ -121,7 +122,8 @@ class Pump:
                     self._commands.popleft()()
         sources = self._sources
         for fd, _events in ready:
-            if fd != wake_fd and (source := sources.get(fd)) is not None:
+            # Race: a command of this turn may have found that the file takes nothing, or closed the source.
+            if (source := sources.get(fd)) is not None and not source.held:
                 before = source.pulled
                 often = self._pull(source) and source.pulled - before < 2 * _PACE
                 if often and source.may_heat and not source.held:

@@ -35,7 +35,7 @@ class Source:
     """
 
     def __init__(self, name: str, fd: int, file: LogFile | None, log: Log, *, adopted: bool) -> None:
-        """Args are as they say.
+        """Takes over the FIFO; the pump begins to move what is in it when it is given the source.
 
         Args:
             name: the process.
