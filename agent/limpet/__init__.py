@@ -1,7 +1,8 @@
 """Limpet inside the application's process: standard library only.
 
 config      values of config/runtime.py: `from limpet import config; config.get("bookshop", "repo")`
-environment env(), values what they may be, runtime_config and entry_check what a boot and a check run
+environment env(); values what they may be; origins where each comes from; providers more of them from elsewhere
+runtime_config, entry_check   what a boot and a check run
 agent       stage 0: what every supervised Python process carries
 inject      how stage 0 gets into a process: a sitecustomize module for PYTHONPATH
 stage1      evaluation and inspection: sent by the daemon as source, never imported from here by the agent

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # `typing` would cost each process that reads its configurati
 
     from .environment import Env, env
 
-__all__ = ["ConfigError", "Secret", "config", "config_env", "env", "get", "secret"]
+__all__ = ["ConfigError", "Secret", "compile_env", "config", "config_env", "env", "get", "secret"]
 
 _NOTHING: Any = object()
 
@@ -51,6 +51,9 @@ def config(app: str, key: str | None = None, value: Any = _NOTHING, /, **values:
     if wrong := impossible(found, app):
         raise ConfigError(f"{wrong} ({caller()})")
     merge(_values().setdefault(app, {}), copied(found))
+    if BOOT.trace is not None:
+        for name, item in found.items():
+            BOOT.trace.set(f"{app}.{name}", item, caller())
 
 
 def get(app: str, key: str | None = None, default: Any = None) -> Any:
@@ -71,7 +74,20 @@ def secret(value: str) -> Secret:
     """Marks text as never to be shown: its repr is `secret(***)`, here and in every process that gets it."""
     if not isinstance(value, str):
         raise TypeError(f"secret() takes a str, not {type(value).__name__}")
-    return Secret(value)
+    hidden = Secret(value)
+    if BOOT.trace is not None:
+        BOOT.trace.hide(value, hidden)
+    return hidden
+
+
+def compile_env(app: str, key: str, default: Any = None) -> Any:
+    """The value of an application's key, for config/config.py: what is built depends on it.
+
+    A boot at which it is another one is refused (`validate_compile_env`).
+    """
+    if BOOT.trace is not None:
+        BOOT.trace.kept.append((app, key))
+    return get(app, key, default)
 
 
 def config_env() -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
-from .values import ConfigError, caller
+from .values import BOOT, ConfigError, caller
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -48,10 +48,11 @@ class Reader(Generic[T]):
         text = os.environ.get(name) or default
         if text is _MISSING:
             raise missing(name)
+        unset = not os.environ.get(name)
         if not isinstance(text, str):
-            return text
+            return _noted(name, text, default=unset)
         try:
-            return self._parse(text)
+            return _noted(name, self._parse(text), default=unset)
         except (ValueError, OverflowError):
             found = f"{name}: expected {self._wanted}, found {text!r}"
             raise ConfigError(f"{found} ({caller()})") from None
@@ -79,10 +80,17 @@ class Env:
         """
         text = os.environ.get(name)
         if default is not _MISSING:
-            return default if text is None else text
+            return _noted(name, default if text is None else text, default=text is None)
         if not text:
             raise missing(name)
-        return text
+        return _noted(name, text, default=False)
+
+
+def _noted(name: str, value: Any, *, default: bool) -> Any:
+    """The value, after it was noted where it comes from, if someone wants to know."""
+    if BOOT.trace is None:
+        return value
+    return BOOT.trace.read(name, value, default=default, place=caller())
 
 
 def missing(name: str) -> ConfigError:

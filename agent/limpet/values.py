@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # see limpet.config
     from typing import Any
 
+    from .origins import Trace
+
 SCHEMA = 1
 
 _HERE = os.path.dirname(__file__) + os.sep
@@ -44,6 +46,8 @@ class Boot:
         self.values: dict[str, dict[str, Any]] | None = None
         """By application and key; None until they are asked for."""
         self.environment: str | None = None
+        self.trace: Trace | None = None
+        """Where values come from, while the configuration is evaluated."""
 
 
 BOOT = Boot()
@@ -118,13 +122,19 @@ def read_file(path: str) -> tuple[str, dict[str, dict[str, Any]]]:
         with open(path, "rb") as stream:
             found = json.loads(stream.read())
         if isinstance(found, dict) and found.get("schema") == SCHEMA:
-            return found["env"], _from_json(found["values"])
+            return found["env"], decoded(found["values"])
         why = "written by another version"
     except OSError as error:
         why = str(error.strerror)
     except ValueError as error:
         why = str(error)
     raise ConfigError(f"The configuration of this boot cannot be read: {path}: {why}")
+
+
+def decoded(values: Any) -> dict[str, dict[str, Any]]:
+    """The values of such a document."""
+    found: dict[str, dict[str, Any]] = _from_json(values)
+    return found
 
 
 def _to_json(value: Any) -> Any:

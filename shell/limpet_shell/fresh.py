@@ -1,8 +1,9 @@
 """A fresh process of the application, with nothing started: for eval and check."""
 
+import json
 import os
 import sys
-from typing import Final
+from typing import Any, Final
 
 from limpet_supervisor.config.load import load
 from limpet_supervisor.daemon.ground import agent_package
@@ -31,6 +32,18 @@ def become_evaluator(file: str, release: str | None, words: list[str]) -> int:
     sys.stdout.flush()
     command = [spec.python, "-c", _RUN, root, "eval", *words]
     os.execve(spec.python, command, environ)
+
+
+def effective(file: str, release: str | None) -> tuple[NodeSpec, dict[str, Any]]:
+    """The node, and the document of its configuration's values with the origin of each.
+
+    Raises:
+        ConfigError: the configuration, or its evaluation, failed.
+    """
+    spec = load(file, release=release)
+    values = boot_config.evaluate(spec, os.path.dirname(agent_package()), os.environ, origins=True)
+    found: dict[str, Any] = json.loads(values.document)
+    return spec, found
 
 
 def check(file: str, release: str | None) -> tuple[NodeSpec, dict[str, tuple[str, ...]], tuple[str, ...]]:

@@ -234,12 +234,11 @@ def test_config_env_is_dev_in_a_project_and_prod_in_a_release(tmp_path: Path, en
 
 def test_what_the_build_needs_is_read_too(tmp_path: Path) -> None:
     text = (
-        'python = "/opt/python"\nconfig = "config/config.py"\noverlays = ["rel"]\n'
+        'python = "/opt/python"\noverlays = ["rel"]\n'
         'steps = ["a.b:before", "assemble", "tar"]\nstrip = { keep = ["docs"] }'
     )
     assert load_text(tmp_path, text).release == ReleaseOptions(
         python="/opt/python",
-        config="config/config.py",
         overlays=("rel",),
         steps=("a.b:before", "assemble", "tar"),
         strip=Strip(keep=("docs",)),

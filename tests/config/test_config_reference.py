@@ -16,6 +16,7 @@ ELSEWHERE = {
     "ProcessSpec": {"names_sockets"},
     "NodeSpec": {"name", "root", "directory", "source", "python", "env", "release", "release_root"},
     "Ready": {"kind", "target", "command"},
+    "Provider": {"kind", "source", "optional", "arguments", "state"},
     "Liveness": {"kind", "target", "command"},
 }
 """Fields that are no keys: they are found out, or are another table, or written as the kind of a check."""

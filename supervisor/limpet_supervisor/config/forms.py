@@ -1,5 +1,6 @@
 """The fields whose TOML is not their struct's: commands, checks, signals, limits, environments, addresses."""
 
+import json
 import re
 from typing import Any, Final, TypeVar, get_args
 
@@ -8,7 +9,9 @@ from msgspec.structs import FieldInfo
 
 from limpet_supervisor.model.spec import (
     Liveness,
+    NodeSpec,
     ProcessSpec,
+    Provider,
     Ready,
     ReleaseOptions,
     SocketSpec,
@@ -26,7 +29,8 @@ _ADDRESS: Final = rf"unix:([/@].+)|{_HOST}:([0-9]{{1,5}})"
 _URL: Final = rf"http://{_HOST}(?::([0-9]{{1,5}}))?(?:[/?][!-~]*)?"
 _LONGEST_PATH: Final = 107
 """Bytes of sun_path without its final zero, unix(7)."""
-_STEP: Final = r"assemble|tar|[^\W\d][\w.]*:[^\W\d][\w.]*"
+_FUNCTION: Final = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
+_STEP: Final = rf"assemble|tar|{_FUNCTION}"
 _BUILT_IN_STEPS: Final = ("assemble", "tar")
 
 
@@ -240,6 +244,52 @@ def steps(reader: Reader, value: Any, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def providers(reader: Reader, value: Any, path: Path) -> tuple[Provider, ...]:
+    """Tables that begin with a kind and its source: `{ json = "/etc/shop.json", optional = true }`."""
+    if not isinstance(value, list):
+        raise reader.expected(path, 'a list such as [{ json = "/etc/shop.json" }]', value)
+    kinds: tuple[str, ...] = get_args(fields_of(Provider)["kind"].type)
+    found = []
+    wrong = False
+    for index, table in enumerate(value):
+        at = (*path, index)
+        named = [kind for kind in kinds if isinstance(table, dict) and kind in table]
+        if len(named) != 1:
+            reader.problem(at, f"expected a table with one of {', '.join(kinds)}")
+            wrong = True
+            continue
+        (kind,) = named
+        allowed = {"object": ("arguments", "state")}.get(kind, ("optional",))
+        reader.known(table, (kind, *allowed), at)
+        try:
+            source = reader.text(table[kind], (*at, kind)) if isinstance(table[kind], str) else ""
+            if not source or (kind == "object" and not re.fullmatch(_FUNCTION, source)):
+                wanted = (
+                    '"module:name"'
+                    if kind == "object"
+                    else "an application"
+                    if kind == "credentials"
+                    else "a file"
+                )
+                raise reader.expected((*at, kind), wanted, table[kind])
+            optional = reader.value(bool, table.get("optional", False), (*at, "optional"))
+        except Refused:
+            wrong = True
+            continue
+        found.append(
+            Provider(
+                kind=kind,  # type: ignore[arg-type]  # one of the kinds, as was just seen
+                source=source,
+                optional=optional,
+                arguments=table.get("arguments", {}),
+                state=json.loads(table["state"]) if "state" in table else None,
+            )
+        )
+    if wrong:
+        raise Refused
+    return tuple(found)
+
+
 FORMS: Final[dict[tuple[type[Struct], str], Form]] = {
     (ProcessSpec, "command"): command,
     (ProcessSpec, "ready"): ready,
@@ -248,6 +298,7 @@ FORMS: Final[dict[tuple[type[Struct], str], Form]] = {
     (ProcessSpec, "limits"): limits,
     (ProcessSpec, "env"): env,
     (SocketSpec, "bind"): address,
+    (NodeSpec, "providers"): providers,
     (ReleaseOptions, "python"): python,
     (ReleaseOptions, "steps"): steps,
 }

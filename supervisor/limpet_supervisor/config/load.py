@@ -31,10 +31,20 @@ ROOT: Final = "root"
 """Name of the supervisor that a release's own keys describe."""
 FIRST_SOCKET: Final = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
+BUILD_CONFIG: Final = "config/config.py"
+"""Evaluated at build if it is there and nothing else is said."""
 RUNTIME_CONFIG: Final = "config/runtime.py"
 """Evaluated at boot if it is there and nothing else is said."""
 
-NODE_KEYS: Final = ("version", "sockets", "runtime_config", "on_supervisor_death")
+NODE_KEYS: Final = (
+    "version",
+    "sockets",
+    "config",
+    "validate_compile_env",
+    "runtime_config",
+    "providers",
+    "on_supervisor_death",
+)
 """The fields of NodeSpec that a release's table sets; the others are found out."""
 ROOT_KEYS: Final = tuple(
     key for key in fields_of(SupervisorSpec) if key not in ("name", "restart", "significant")
@@ -77,8 +87,8 @@ def built_root(file: str) -> str:
 
 def load_for_build(
     file: str, *, release: str | None = None, environ: Mapping[str, str] | None = None
-) -> tuple[names.Release, ReleaseOptions, str]:
-    """The release as the file has it, how it is built, and its version.
+) -> tuple[names.Release, NodeSpec]:
+    """The release as the file has it, and what can be said of its node before it boots.
 
     All of it is read, so that what is wrong is found before the build; but a variable that is not set may be
     set when it boots.
@@ -95,10 +105,10 @@ def load_for_build(
     chosen = names.choose(file, release)
     loading = _Loading(os.path.dirname(file), os.environ if environ is None else environ)
     loading.reader.at_boot = True
-    loading.node(file, chosen)
+    spec = loading.node(file, chosen)
     if loading.reader.problems:
         raise names.wrong(file, *loading.reader.problems)
-    return chosen, loading.options, loading.version
+    return chosen, spec or NodeSpec(root=SupervisorSpec(name=ROOT), **loading.found)
 
 
 def load_process(
@@ -164,6 +174,7 @@ class _Loading:
             {
                 **FORMS,
                 (NodeSpec, "sockets"): self.sockets,
+                (NodeSpec, "config"): self.build_config,
                 (NodeSpec, "runtime_config"): self.runtime_config,
                 (SupervisorSpec, "processes"): self.processes,
                 (SupervisorSpec, "supervisors"): self.supervisors,
@@ -172,8 +183,8 @@ class _Loading:
         self.taken: dict[str, Path] = {ROOT: (ROOT,)}
         """Names of processes and supervisors, and where they are given."""
         self.places: dict[str, tuple[Path, ProcessSpec]] = {}
-        self.options = ReleaseOptions()
-        self.version = names.DEVELOPMENT_VERSION
+        self.found: dict[str, Any] = {}
+        """All of a NodeSpec but its root."""
         self.nested: dict[str, Path] = {}
         """Where each nested supervisor stands."""
 
@@ -183,7 +194,7 @@ class _Loading:
         self.outside(chosen)
         known = (*NODE_KEYS, *ROOT_KEYS, *BUILD_KEYS, *(() if path else ("name",)))
         reader.known(table, known, path)
-        given: dict[str, Any] = {
+        given = self.found = {
             "name": chosen.name,
             "directory": self.directory,
             "source": file,
@@ -191,20 +202,20 @@ class _Loading:
             "env": environment(self.environ),
         }
         try:
-            self.version = names.version(file, chosen, self.environ)
+            given["version"] = names.version(file, chosen, self.environ)
         except Problem as problem:
             reader.problem(problem.path, problem.text)
-        given["version"] = self.version
+            given["version"] = names.DEVELOPMENT_VERSION
         # First, since processes refer to them.
-        for key in ("sockets", "runtime_config", "on_supervisor_death"):
+        for key in NODE_KEYS[1:]:
             try:
-                if key in table or key == "runtime_config":
+                if key in table or key in ("config", "runtime_config"):
                     field = fields_of(NodeSpec)[key]
                     given[key] = reader.field(NodeSpec, field, table.get(key), (*path, key))
             except Refused:
                 continue
         try:
-            given["release"] = self.options = reader.struct(ReleaseOptions, _part(table, BUILD_KEYS), path)
+            given["release"] = reader.struct(ReleaseOptions, _part(table, BUILD_KEYS), path)
             outer = {
                 "name": ROOT,
                 "restart": fields_of(SupervisorSpec)["restart"].default,
@@ -290,15 +301,23 @@ class _Loading:
                 continue
         return tuple(found)
 
+    def build_config(self, reader: Reader, value: Any, path: Path) -> str:
+        """The file for the build, or what it has made of it."""
+        return self.file(reader, value, path, BUILD_CONFIG)
+
     def runtime_config(self, reader: Reader, value: Any, path: Path) -> str:
+        """The file for each boot."""
+        return self.file(reader, value, path, RUNTIME_CONFIG)
+
+    def file(self, reader: Reader, value: Any, path: Path, usual: str) -> str:
         """An absolute path; empty for none."""
         if value is False:
             return ""
         if value is None:
-            default = self.absolute(RUNTIME_CONFIG)
+            default = self.absolute(usual)
             return default if os.path.isfile(default) else ""
         if not isinstance(value, str):
-            raise reader.expected(path, f'a file such as "{RUNTIME_CONFIG}", or false', value)
+            raise reader.expected(path, f'a file such as "{usual}", or false', value)
         file = self.absolute(reader.text(value, path))
         if not os.path.isfile(file):
             raise reader.refuse(path, f"no such file: {file}")

@@ -7,7 +7,7 @@ a field is its entry in docs/configuration.md; the `Meta` of its type is what th
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -266,8 +266,6 @@ class ReleaseOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
     python: str = "bundle"
     """`bundle` copies the interpreter in, `host` uses the host's, an absolute path copies that prefix."""
-    config: str = ""
-    """A file evaluated at build time; what it read is compared at boot."""
     overlays: tuple[str, ...] = ()
     """Directories copied verbatim over the release's root."""
     steps: tuple[str, ...] = ("assemble",)
@@ -283,6 +281,20 @@ class ReleaseOptions(Struct, frozen=True, forbid_unknown_fields=True):
     modules."""
     strip: bool | Strip = True
     """Leave out tests, documentation and what else does not run; `{ keep = ["docs"] }` names exceptions."""
+
+
+class Provider(Struct, frozen=True, forbid_unknown_fields=True):
+    """Configuration from elsewhere, read at each boot."""
+
+    kind: Literal["json", "toml", "env_file", "credentials", "object"]
+    source: str
+    """A file; of credentials, the application; of an object, `module:name`."""
+    optional: bool = False
+    """Whether the file may be absent."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """What an object's `init` gets at build."""
+    state: Any = None
+    """What it returned."""
 
 
 class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -301,6 +313,15 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The file the configuration came from."""
     python: str = ""
     """The application's interpreter (absolute path)."""
+    config: str = ""
+    """The file evaluated when a release is built, in a project at each boot; default: `config/config.py`, if
+    there is one; `false`: none. Its values come first."""
+    validate_compile_env: bool = True
+    """Whether a boot is refused at which a variable that `config` read is set to something else than at its
+    build, or a value that it read by `compile_env()` is another."""
+    providers: tuple[Provider, ...] = ()
+    """Configuration from elsewhere: `{ json = "/etc/shop.json" }`, and so on; in this order, after
+    `runtime_config`."""
     runtime_config: str = ""
     """The file evaluated at each boot; default: `config/runtime.py`, if there is one; `false`: none."""
     env: str = "dev"
@@ -311,6 +332,11 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """How it is built."""
     release_root: str = ""
     """The root of the built release that it runs from; empty in a project."""
+
+
+def is_configured(node: NodeSpec) -> bool:
+    """Whether there is a configuration for its processes to read."""
+    return bool(node.config or node.runtime_config or node.providers)
 
 
 def processes(supervisor: SupervisorSpec) -> tuple[ProcessSpec, ...]:

@@ -11,7 +11,9 @@ elf           what a binary wants of its surroundings, and its search path rewri
 strip         what does not run and is left out
 compiled      byte code that depends on no time and no place
 scripts       the boot script, its shortcuts, and the commands of the dependencies
+configuration releases/VSN: release.toml, and what config/config.py gave at build
 document      TOML written
+packages      where Limpet's own packages are
 manifest      the sha256 of every file, and what differs from it
 place         several versions below one root: put there, pruned; the cookie
 

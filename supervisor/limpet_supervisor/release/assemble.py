@@ -1,20 +1,18 @@
 """The step `assemble`: interpreter, supervisor, application and configuration, each in its place."""
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from limpet_supervisor.config.names import BUILT
 from limpet_supervisor.errors import LimpetError
 
-from . import document, elf, interpreter, manifest, scripts, strip
+from . import configuration, elf, interpreter, manifest, packages, scripts, strip
 from .compiled import Compilation
 from .dependencies import Installer, is_package
+from .packages import package
 from .value import Release
 
-OWN_PACKAGES: Final = ("limpet_supervisor", "limpet_shell", "limpet")
 _NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", ".*_cache", "*.pyc")
 _START: Final = "limpet.agent:start\n"
 """limpet.start, PEP 829: what Python 3.15 and later call."""
@@ -35,6 +33,7 @@ def assemble(release: Release, scratch: str, progress: Callable[[str], None]) ->
     compilations = []
     python = release.python.executable
     try:
+        built = configuration.evaluate(release)
         if release.bundles:
             progress(f"bundling Python {release.python.version}")
             interpreter.bundle(release)
@@ -47,7 +46,7 @@ def assemble(release: Release, scratch: str, progress: Callable[[str], None]) ->
         _add_agent(release)
         if not release.bundles:
             _enter_by_virtual_environment(release)
-        _write_version(release)
+        configuration.write(release, built)
         scripts.write_env_script(release)
         progress("compiling")
         directories = [release.at(release.supervisor), release.at(release.application)]
@@ -67,8 +66,8 @@ def _install_supervisor(release: Release, installer: Installer) -> None:
     """Limpet as it is installed here, with its dependencies beside it: the application's are elsewhere."""
     target = release.at(release.supervisor)
     installer.install_supervisor(target)
-    for name in OWN_PACKAGES:
-        shutil.copytree(_package(name), os.path.join(target, name), ignore=_NOT_COPIED)
+    for name in packages.OWN:
+        shutil.copytree(package(name), os.path.join(target, name), ignore=_NOT_COPIED)
     shutil.rmtree(os.path.join(target, "bin"), ignore_errors=True)
     strip.strip(target, lambda _kind: False)
     strip.forget_installation(target)
@@ -112,7 +111,7 @@ def _add_agent(release: Release) -> None:
     """The package `limpet`, as the supervisor has it, and what starts the agent in each process."""
     target = release.at(release.application)
     shutil.rmtree(os.path.join(target, "limpet"), ignore_errors=True)
-    shutil.copytree(_package("limpet"), os.path.join(target, "limpet"), ignore=_NOT_COPIED)
+    shutil.copytree(package("limpet"), os.path.join(target, "limpet"), ignore=_NOT_COPIED)
     for name, text in (("limpet.pth", _PTH), ("limpet.start", _START)):
         with open(os.path.join(target, name), "w", encoding="ascii") as file:
             file.write(text)
@@ -129,30 +128,6 @@ def _enter_by_virtual_environment(release: Release) -> None:
     library = os.path.join(target, "lib", f"python{release.python.minor}")
     os.makedirs(library)
     os.symlink("../..", os.path.join(library, "site-packages"))
-
-
-def _write_version(release: Release) -> None:
-    """releases/VSN: the configuration as the project has it, variables left for the boot."""
-    directory = release.at(release.version_path)
-    os.makedirs(directory)
-    table: dict[str, Any] = {"name": release.name, "version": release.version}
-    build_only = type(release.options).__struct_fields__
-    table |= {k: v for k, v in release.table.items() if k not in (*build_only, "name", "version")}
-    table["runtime_config"] = _copy_runtime_config(release, directory)
-    with open(os.path.join(directory, BUILT), "w", encoding="utf-8") as file:
-        file.write(document.write(table))
-
-
-def _copy_runtime_config(release: Release, directory: str) -> str | bool:
-    """Copies the file that is evaluated at boot; what release.toml says of it."""
-    said = release.table.get("runtime_config")
-    if said is False:
-        return False
-    source = os.path.join(release.project, said or "config/runtime.py")
-    if said is None and not os.path.isfile(source):
-        return False
-    shutil.copy(source, os.path.join(directory, "runtime.py"))
-    return f"../../{release.version_path}/runtime.py"
 
 
 def _write_boot_data(release: Release) -> None:
@@ -173,10 +148,3 @@ def _write_boot_data(release: Release) -> None:
     )
     with open(release.at(release.version_path, "boot.data"), "w", encoding="ascii") as file:
         file.write(" ".join(words) + "\n")
-
-
-def _package(name: str) -> str:
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise LimpetError(f"There is no package {name}", todo="install limpet again")
-    return os.path.dirname(spec.origin)

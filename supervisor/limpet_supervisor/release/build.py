@@ -43,7 +43,9 @@ def plan(
         LimpetError: a step or the interpreter is not there.
     """
     environ = dict(os.environ) if environ is None else environ
-    chosen, options, configured = load_for_build(file, release=name, environ=environ)
+    environ.setdefault("LIMPET_ENV", "prod")
+    chosen, node = load_for_build(file, release=name, environ=environ)
+    options, configured = node.release, node.version
     project = os.path.dirname(file)
     if (
         version is None
@@ -57,7 +59,7 @@ def plan(
     version = configured if version is None else version
     if not version.strip():
         raise ConfigError(f"The version of {chosen.name} is blank", todo='write version = "1.0.0"')
-    env = environ.get("LIMPET_ENV") or "prod"
+    env = node.env
     where = os.path.abspath(path) if path else os.path.join(project, "_build", env, "rel", chosen.name)
     python = (
         interpreter.find(options.python) if options.python.startswith("/") else find_python(project, environ)
@@ -73,6 +75,7 @@ def plan(
         python=interpreter.inspect(python),
         table=chosen.table,
         document=load_document(project) if chosen.table is chosen.document else chosen.document,
+        node=node,
         options=options,
         steps=options.steps,
         limpet=__version__,

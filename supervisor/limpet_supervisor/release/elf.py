@@ -5,7 +5,7 @@ Only 64-bit little-endian files are looked at: x86_64, aarch64, riscv64.
 
 import re
 import struct
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 _NEEDED: Final = 1
 _STRTAB: Final = 5
@@ -14,15 +14,21 @@ _RUNPATH: Final = 29
 _LOAD: Final = 1
 _DYNAMIC: Final = 2
 _INTERPRETER: Final = 3
+_WRITABLE: Final = 2
+_PAGE: Final = 4096
 
 
 class Segment(NamedTuple):
     """A program header."""
 
     kind: int
+    flags: int
     offset: int
     address: int
     size: int
+    """Bytes in the file."""
+    memory: int
+    """Bytes in memory."""
 
 
 class Elf(NamedTuple):
@@ -42,6 +48,10 @@ class _Dynamic(NamedTuple):
     """Position in the file of each DT_RPATH and DT_RUNPATH, and its string's offset."""
     strings: int
     """Position of the table of strings."""
+    address: int
+    """Its address in memory."""
+    spare: int
+    """Position of an unused entry that another one follows; 0: there is none."""
 
 
 def is_elf(path: str) -> bool:
@@ -70,16 +80,17 @@ def read(path: str) -> Elf:
 
 
 def relocate(path: str, search_path: str) -> bool:
-    """Replaces the search path of a binary, as a DT_RPATH: it then holds for what it loads later, too.
+    """Gives a binary a search path, as a DT_RPATH: it then holds for what it loads later, too.
 
     Returns:
-        False if it has none that could be replaced, or one that is too short.
+        False if there is no room for it.
     """
     with open(path, "r+b") as file:
         data = file.read()
-        dynamic = _dynamic(data, _segments(data))
+        segments = _segments(data)
+        dynamic = _dynamic(data, segments)
         if not dynamic.search:
-            return False
+            return _add(file, data, segments, dynamic, search_path.encode() + b"\0")
         for position, offset in dynamic.search:
             place = dynamic.strings + offset
             old = data.index(b"\0", place) - place
@@ -93,40 +104,69 @@ def relocate(path: str, search_path: str) -> bool:
     return True
 
 
+def _add(file: BinaryIO, data: bytes, segments: list[Segment], dynamic: _Dynamic, text: bytes) -> bool:
+    """Adds a search path where there is none: in an entry that the linker has left unused.
+
+    The text goes into the rest of the last page of a read-only segment: that is mapped with it, and empty.
+    """
+    for segment in segments:
+        end = segment.offset + segment.size
+        room = -end % _PAGE
+        readable = segment.kind == _LOAD and not segment.flags & _WRITABLE and segment.size == segment.memory
+        address = segment.address + segment.size
+        if (
+            dynamic.spare
+            and readable
+            and len(text) < room
+            and data[end : end + room] == bytes(room)
+            and not any(s.kind == _LOAD and s.offset < end + room and s.offset >= end for s in segments)
+            and address > dynamic.address
+        ):
+            file.seek(end)
+            file.write(text)
+            file.seek(dynamic.spare)
+            file.write(struct.pack("<qQ", _RPATH, address - dynamic.address))
+            return True
+    return False
+
+
 def _segments(data: bytes) -> list[Segment]:
     (table,) = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
     found = []
     for index in range(count):
-        kind, _flags, offset, address, _physical, length = struct.unpack_from(
-            "<IIQQQQ", data, table + index * size
+        kind, flags, offset, address, _physical, length, memory = struct.unpack_from(
+            "<IIQQQQQ", data, table + index * size
         )
-        found.append(Segment(kind, offset, address, length))
+        found.append(Segment(kind, flags, offset, address, length, memory))
     return found
 
 
 def _dynamic(data: bytes, segments: list[Segment]) -> _Dynamic:
     segment = next((s for s in segments if s.kind == _DYNAMIC), None)
     if segment is None:
-        return _Dynamic((), (), 0)
+        return _Dynamic((), (), 0, 0, 0)
     needed = []
     search = []
-    strings = 0
+    strings = address = spare = 0
     for position in range(segment.offset, segment.offset + segment.size, 16):
         tag, value = struct.unpack_from("<qQ", data, position)
         if tag == 0:
+            if data[position : position + 32] == bytes(32) and position + 32 <= segment.offset + segment.size:
+                spare = position
             break
         if tag == _NEEDED:
             needed.append(value)
         elif tag in (_RPATH, _RUNPATH):
             search.append((position, value))
         elif tag == _STRTAB:
+            address = value
             strings = next(
                 s.offset + value - s.address
                 for s in segments
                 if s.kind == _LOAD and s.address <= value < s.address + s.size
             )
-    return _Dynamic(tuple(needed), tuple(search), strings)
+    return _Dynamic(tuple(needed), tuple(search), strings, address, spare)
 
 
 def _string(data: bytes, position: int) -> str:

@@ -174,17 +174,21 @@ def _strip_symbols(binaries: Iterable[str]) -> None:
 def _relocate(executable: str, own: list[str], libraries: str) -> None:
     """Makes executable and modules find the libraries that were copied.
 
+    Modules without a search path of their own use the executable's (ld.so(8)).
+
     Raises:
         LimpetError: the executable cannot be made to find its libpython.
     """
+    done = set()
     for path in own:
         where = os.path.relpath(libraries, os.path.dirname(path))
-        elf.relocate(path, "$ORIGIN" if where == "." else f"$ORIGIN/{where}")
-    found = elf.read(executable)
-    if any(name.startswith("libpython") for name in found.needed) and not found.search_path:
+        origin = "$ORIGIN" if where == "." else f"$ORIGIN/{where}"
+        if (path == executable or elf.read(path).search_path) and elf.relocate(path, origin):
+            done.add(path)
+    if executable not in done and any(each.startswith("libpython") for each in elf.read(executable).needed):
         raise LimpetError(
             "The interpreter cannot be bundled",
-            f"{executable} has no search path for its libpython",
+            f"{executable} has no search path for its libpython, and no room for one",
             'set python = "host", or to a prefix whose Python was linked with -Wl,-rpath',
         )
 

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 
 from . import manifest
 from .value import COOKIE, START_DATA, Release
@@ -53,19 +54,26 @@ def put(release: Release) -> None:
     shutil.rmtree(release.root, ignore_errors=True)
 
 
-def prune(root: str, name: str, keep: int) -> list[str]:
-    """Removes all but the newest versions, and what only they needed; returns what was removed.
+def prune(root: str, name: str, keep: int) -> tuple[list[str], list[str]]:
+    """Removes all but the newest versions, and what only they needed.
 
-    The version that boots by default stays, whatever its age.
+    The version that boots by default stays, whatever its age, and so does one that processes run from.
+
+    Returns:
+        The directories that were removed; and a line for each version that is still in use.
     """
     releases = os.path.join(root, "releases")
+    root = os.path.realpath(root)
     current = _read(os.path.join(root, START_DATA)).split()[1]
     versions = [entry for entry in os.listdir(releases) if os.path.isdir(os.path.join(releases, entry))]
     by_age = sorted(
         versions, key=lambda version: os.stat(os.path.join(releases, version)).st_mtime, reverse=True
     )
     by_age.sort(key=lambda version: version != current)
-    kept, old = by_age[: max(keep, 1)], by_age[max(keep, 1) :]
+    used = {version: _user_of(os.path.join(root, "lib", f"{name}-{version}")) for version in by_age[keep:]}
+    in_use = [version for version, pid in used.items() if pid]
+    kept = [*by_age[:keep], *in_use]
+    old = [version for version in by_age[keep:] if version not in in_use]
     wanted = {part for version in kept for part in parts_of(root, name, version)}
     removed = []
     for version in old:
@@ -74,7 +82,17 @@ def prune(root: str, name: str, keep: int) -> list[str]:
             if part not in wanted and os.path.isdir(path):
                 shutil.rmtree(path)
                 removed.append(part)
-    return removed
+    return removed, [f"{version} is in use by pid {used[version]}" for version in in_use]
+
+
+def _user_of(directory: str) -> int:
+    """The pid of a process that works in there, as a release's processes do; 0: none is to be seen."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with suppress(OSError):
+                if f"{os.readlink(f'/proc/{entry}/cwd')}/".startswith(f"{directory}/"):
+                    return int(entry)
+    return 0
 
 
 def parts_of(root: str, name: str, version: str) -> tuple[str, ...]:

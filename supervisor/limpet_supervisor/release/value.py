@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from limpet_supervisor.model.spec import ReleaseOptions
+from limpet_supervisor.model.spec import NodeSpec, ReleaseOptions
 
 START_DATA: Final = "releases/start_limpet.data"
 """`RUNTIME_VSN RELEASE_VSN`: what boots by default."""
@@ -56,6 +56,8 @@ class Release(Struct, frozen=True):
     """What the file says of the release."""
     document: dict[str, Any]
     """The whole file."""
+    node: NodeSpec
+    """What can be said of the node before it boots."""
     options: ReleaseOptions = ReleaseOptions()
     steps: tuple[Any, ...] = ()
     """The steps that are still to come: names, or functions; a step may change them."""

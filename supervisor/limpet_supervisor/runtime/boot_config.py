@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from limpet_supervisor.errors import ConfigError
-from limpet_supervisor.model.spec import NodeSpec
+from limpet_supervisor.model.spec import NodeSpec, is_configured
 
 from . import fresh
 
@@ -36,27 +37,44 @@ class Values(Struct, frozen=True):
 
 
 def evaluate(
-    spec: NodeSpec, agent_root: str, environ: Mapping[str, str], *, timeout: float = fresh.TIME
+    spec: NodeSpec,
+    agent_root: str,
+    environ: Mapping[str, str],
+    *,
+    timeout: float = fresh.TIME,
+    origins: bool = False,
+    build: bool = False,
 ) -> Values:
-    """Evaluates the runtime configuration; blocks until it is done, so it is called before the loop runs.
+    """Evaluates the configuration; blocks until it is done, so it is called before the loop runs.
 
     Args:
-        spec: the node; without a `runtime_config` the values are empty.
+        spec: the node; without a configuration the values are empty.
         agent_root: the directory in which the package `limpet` is.
         environ: the environment that it reads.
         timeout: seconds that it may take.
+        origins: whether the document also says where each value comes from.
+        build: whether a release is built: what is evaluated at boot is left out, what was read is recorded.
 
     Raises:
         ConfigError: a variable is missing or malformed, the file raises, or the interpreter cannot run it.
     """
-    if not spec.runtime_config:
+    if not is_configured(spec):
         return Values(json.dumps({"schema": 1, "env": spec.env, "values": {}}).encode())
+    runtime = "" if build else spec.runtime_config
+    plan = {
+        "env": spec.env,
+        "config": spec.config,
+        "runtime": runtime,
+        "providers": [msgspec.to_builtins(provider) for provider in spec.providers],
+        "validate": spec.validate_compile_env,
+        "origins": origins,
+        "build": build,
+    }
     with fresh.memory_file() as result:
         how = fresh.run(
             spec.python,
             "limpet.runtime_config",
-            spec.runtime_config,
-            spec.env,
+            json.dumps(plan),
             str(result),
             agent_root=agent_root,
             cwd=spec.directory,
@@ -65,18 +83,17 @@ def evaluate(
             timeout=timeout,
         )
         document = fresh.content_of(result)
-    shown = os.path.relpath(spec.runtime_config, spec.directory)
+    files = filter(None, (spec.config, runtime))
+    shown = " and ".join(os.path.relpath(file, spec.directory) for file in files) or "the configuration"
     if how is None:
         raise ConfigError(f"{shown} took longer than {timeout:g}s", "it was stopped", "see what it waits for")
     try:
         found = json.loads(document)
     except ValueError:
         raise ConfigError(f"{shown} was not evaluated to its end", f"it {fresh.ended(how)}") from None
-    if "error" not in found:
-        return Values(document)
-    if traceback := tuple(found["traceback"]):
-        raise ConfigError(f"{shown} cannot be evaluated", found["error"], problems=traceback)
-    raise ConfigError(found["error"])
+    if "error" in found:
+        raise ConfigError(found["error"], found["why"], problems=tuple(found["lines"]))
+    return Values(document)
 
 
 def write(values: Values, path: str, *, uid: int = -1, gid: int = -1) -> None:
