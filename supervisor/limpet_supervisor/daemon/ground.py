@@ -73,6 +73,10 @@ class Ground:
                 for pid in (record.pid, *procfs.descendants_of(record.name, record.pid, os.getpid())):
                     alive[pid] = record.name
             self.store.remove(record.name)
+        if os.path.exists(self.directory.agents):
+            # Whoever got away from its process has no parent of ours, and no record: its environment tells.
+            for pid in procfs.marked("LIMPET_RUN", self.directory.path):
+                alive.setdefault(pid, procfs.marker(pid) or procfs.command(pid))
         if alive:
             names = ", ".join(dict.fromkeys(alive.values()))
             said.append(f"an earlier node was killed and has left {names} running: ending them")

@@ -167,8 +167,12 @@ class Handlers:
                 -each.order[1],
             ),
         )
-        line = self.observer.status((chosen.name,))[0]
-        answer.reply(m.WhyReply(process=line, deaths=tuple(deaths.get(chosen.name, ()))))
+
+        def tell() -> None:
+            line = self.observer.status((chosen.name,))[0]
+            answer.reply(m.WhyReply(process=line, deaths=tuple(deaths.get(chosen.name, ()))))
+
+        self.node.when_settled(chosen.name, tell)
 
     @_answers(m.Cancel, Right.OBSERVE)
     def cancel(self, request: m.Cancel, answer: Answer) -> None:

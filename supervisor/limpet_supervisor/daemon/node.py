@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from limpet_supervisor.core import effects as do
 from limpet_supervisor.core import events as ev
 from limpet_supervisor.core.state import FAULTS, Instance, Life, Tree, plant
@@ -72,6 +74,8 @@ class Node:
         self._deadlines: dict[str, Timer] = {}
         self._box_paths: dict[str, str] = {}
         self._groups: dict[str, int] = {}
+        self._settling: dict[str, list[Callable[[], None]]] = {}
+        """Whose last words are on their way, and who waits for them."""
 
     # -- the policy's view --------------------------------------------------------------------------------
 
@@ -185,23 +189,30 @@ class Node:
         if self.state is not NodeState.STOPPING:
             self.processes.ended(died.name)
 
+        death = Death(
+            at=wall, pid=died.pid, exit=died.exit, uptime=died.uptime, cause=died.cause, black_box=box
+        )
+        deaths = self.deaths.setdefault(died.name, deque(maxlen=_DEATHS))
+        deaths.appendleft(death)
+
         def settled(lines: tuple[str, ...]) -> None:
-            death = Death(
-                at=wall,
-                pid=died.pid,
-                exit=died.exit,
-                uptime=died.uptime,
-                cause=died.cause,
-                black_box=box,
-                last_lines=lines[-_LAST_LINES:],
-            )
-            self.deaths.setdefault(died.name, deque(maxlen=_DEATHS)).appendleft(death)
+            if death in deaths:
+                deaths[deaths.index(death)] = replace(death, last_lines=lines[-_LAST_LINES:])
+            for call in self._settling.pop(died.name, []):
+                call()
 
         # A node that stops asks for nobody's last words: they are in the files.
         if died.pid and self.state is not NodeState.STOPPING:
+            self._settling.setdefault(died.name, [])
             self.output.settled(died.name, settled)
+
+    def when_settled(self, name: str, call: Callable[[], None]) -> None:
+        """Calls as soon as the last words of whatever has died as `name` are known; at once if they are."""
+        waiting = self._settling.get(name)
+        if waiting is None:
+            call()
         else:
-            settled(())
+            waiting.append(call)
 
     def _sweep(self, name: str) -> None:
         instance = self.tree.instances[name]
@@ -229,8 +240,15 @@ class Node:
 
     def _end(self, reason: str) -> None:
         self.state = NodeState.STOPPING
-        # In a turn of its own: whoever waits for a condition is told that the node has ended, first.
-        self.processes.sweep_strays(lambda: self.reactor.call_soon(lambda: self._on_end(reason)))
+
+        def over() -> None:
+            if self._settling:  # the last words of whoever is to blame are part of the reason
+                self.when_settled(next(iter(self._settling)), over)
+            else:
+                # In a turn of its own: whoever waits for a condition is told that the node has ended, first.
+                self.reactor.call_soon(lambda: self._on_end(reason))
+
+        self.processes.sweep_strays(over)
 
     # -- commands -----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from limpet_supervisor.client import directory
-from limpet_supervisor.model.spec import NodeSpec, is_configured, processes
+from limpet_supervisor.model.spec import NodeSpec, processes
 from limpet_supervisor.model.status import Death, NodeState
 from limpet_supervisor.runtime import prctl, spawn
 from limpet_supervisor.runtime.agents import Agents
@@ -150,6 +150,7 @@ class Daemon:
                 environ=spawn.inherited(os.environ, spec),
                 directory=spec.directory,
                 python=spec.python,
+                run=run.path,
                 sockets=tuple(self._listeners.descriptors),
                 agents=run.agents,
                 injection="" if spec.release_root else injection,
@@ -162,7 +163,7 @@ class Daemon:
 
     def _evaluate_configuration(self, injection: str, users: frozenset[int]) -> str:
         """Path of the values of config/runtime.py, one file for each user; empty without a runtime.py."""
-        if not is_configured(self._spec):
+        if not self._spec.runtime_config:
             return ""
         from limpet_supervisor.runtime import boot_config
 

@@ -22,6 +22,7 @@ _OURS: Final = frozenset(
         "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
         "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "FDSTORE",
         "RELEASE_COOKIE", "LIMPET_PROCESS", "LIMPET_INSTANCE", "LIMPET_AGENT", "LIMPET_CONFIG", "LIMPET_NODE",
+        "LIMPET_RUN",
     }
 )  # fmt: skip
 """Variables that speak of the daemon itself, or that it sets."""
@@ -48,6 +49,8 @@ class Surroundings(NamedTuple):
     """The daemon's environment, without what speaks of the daemon."""
     directory: str
     python: str
+    run: str
+    """The node's run directory: by it a successor knows what is left of a node that was killed."""
     sockets: tuple[tuple[str, int], ...]
     """Name and descriptor of each listening socket."""
     agents: str
@@ -81,6 +84,7 @@ def prepare(spec: ProcessSpec, name: str, around: Surroundings, *, output: str, 
     """
     env = dict(around.environ)
     env.update(spec.env)
+    env["LIMPET_RUN"] = around.run
     env["LIMPET_PROCESS"] = name
     env["LIMPET_INSTANCE"] = name.rpartition(".")[2]
     if around.values:
