@@ -103,7 +103,10 @@ def find(node: str, environ: Mapping[str, str] | None = None) -> tuple[RunDirect
 
 
 def pid_of(path: str) -> int | None:
-    """The pid in the pid file of the run directory `path`, if a process of that pid lives."""
+    """The pid in the pid file of the run directory `path`, if a process of that pid lives.
+
+    A zombie does not: one whose parent never asks for it, as in a container, would be there for ever.
+    """
     try:
         with open(f"{path}/pid") as file:
             pid = int(file.read())
@@ -112,7 +115,11 @@ def pid_of(path: str) -> int | None:
         return pid or None
     except (OSError, ValueError):
         return None
-    return pid
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return None if file.read().rpartition(b") ")[2].startswith((b"Z", b"X")) else pid
+    except OSError:  # /proc is hidden (hidepid), or the process has gone just now
+        return pid
 
 
 def prepare(node: str, environ: Mapping[str, str] | None = None) -> RunDirectory:
