@@ -28,6 +28,9 @@ class ControlCommand(NamedTuple):
 def _names(words: list[str], usage: str) -> list[str]:
     if not words:
         raise UsageError("Which process?", todo=f"say: {usage}")
+    for word in words:
+        if word.startswith("-"):
+            raise UsageError(f"{usage.partition(' ')[0]} does not know {word}", todo=f"say: {usage}")
     return words
 
 
@@ -129,6 +132,14 @@ def _key(word: str) -> tuple[str, Any]:
         return key, value
 
 
+_OF_ONE: Final = (
+    messages.RestartProcess,
+    messages.StopProcess,
+    messages.StartProcess,
+    messages.RemoveProcess,
+    messages.Signal,
+    messages.Why,
+)
 COMMANDS: Final = {
     command.name: command
     for command in (
@@ -168,7 +179,20 @@ def parse(words: list[str]) -> tuple[ControlCommand, list[str]]:
         return meant[0], rest
     if meant:
         raise UsageError(f"{name} may mean {', '.join(command.name for command in meant)}")
-    raise UsageError(f"There is no command {name}", todo=f"there are {', '.join(COMMANDS)}")
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    todo = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    raise UsageError(f"There is no command {name}", todo=todo)
+
+
+def names_first(requests: list[Request]) -> messages.Status | None:
+    """What to ask before several commands to processes: it fails if one of the names is wrong.
+
+    Otherwise those before the wrong one would be done, and those after it not.
+    """
+    names = [request.name for request in requests if isinstance(request, _OF_ONE)]
+    return messages.Status(names=tuple(names)) if len(names) > 1 else None
 
 
 def split(text: str) -> list[str]:

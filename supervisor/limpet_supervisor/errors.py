@@ -38,7 +38,8 @@ class LimpetError(Exception):
         self.todo = todo
 
     def __str__(self) -> str:
-        return ". ".join(part for part in (self.what, self.why, self.todo) if part)
+        *before, last = [part for part in (self.what, self.why, self.todo) if part] or [""]
+        return " ".join((*(part if part.endswith("?") else f"{part}." for part in before), last))
 
 
 class UsageError(LimpetError):

@@ -54,9 +54,11 @@ def test_a_command_becomes_requests(line: str, wanted: list[m.Request]) -> None:
     ("line", "message"),
     [
         ("", "Which command?"),
-        ("frobnicate", "There is no command frobnicate"),
+        ("frobnicate", "There is no command frobnicate. there are ps, tree"),
+        ("restrat web", "There is no command restrat. did you mean restart?"),
+        ("restart web --jsn", "restart does not know --jsn. say: restart NAME…"),
         ("re web", "re may mean restart, remove"),
-        ("restart", "Which process?"),
+        ("restart", "Which process? say: restart NAME…"),
         ("scale web", "scale wants a process and a number"),
         ("scale web lots", "scale wants a process and a number"),
         ("signal HUP", "signal wants a signal and a process"),

@@ -56,6 +56,16 @@ def test_status_exits_0_only_if_all_run(state: State, code: int) -> None:
         assert place.run("status").returncode == code
 
 
+def test_a_node_that_is_a_zombie_does_not_run() -> None:
+    with shop() as place, subprocess.Popen(["true"]) as node:
+        os.waitid(os.P_PID, node.pid, os.WEXITED | os.WNOWAIT)
+        os.mkdir(f"{place.directory}/bookshop")
+        with open(f"{place.directory}/bookshop/pid", "w") as file:
+            file.write(f"{node.pid}\n")
+        assert place.run("pid").returncode == 69
+        assert place.run("status").returncode == 3
+
+
 def test_status_of_a_node_that_does_not_run_exits_3() -> None:
     with shop() as place:
         done = place.run("status")
@@ -287,6 +297,16 @@ def test_logs_follow_until_ctrl_c() -> None:
         assert node.wait_for(m.Logs) == m.Logs(names=("web",), follow=True)
 
 
+def test_logs_of_the_node_itself_come_from_its_file_while_it_runs(bookshop: Shops) -> None:
+    place, _ = bookshop
+    os.mkdir(f"{place.directory}/bookshop/log")
+    with open(f"{place.directory}/bookshop/log/limpet.log", "w") as file:
+        file.write("bookshop 1.0.0 starts\nbookshop 1.0.0 is ready\n")
+    assert place.run("logs", "limpet", "-n", "1").stdout == "bookshop 1.0.0 is ready\n"
+    followed = place.run("logs", "limpet", "-f")
+    assert (followed.returncode, followed.stderr.count("limpet events -f")) == (2, 1)
+
+
 def test_logs_of_a_node_that_does_not_run_come_from_its_files() -> None:
     with shop() as place:
         os.makedirs(f"{place.directory}/bookshop/log")
@@ -327,6 +347,26 @@ def test_ctl_runs_a_command_once(bookshop: Shops) -> None:
     assert (done.returncode, done.stdout) == (0, "web is restarted\nworker is restarted\n")
     assert place.run("ctl", "scale", "web", "-1").returncode == 0
     assert node.wait_for(m.Scale) == m.Scale(name="web", to="-1")
+
+
+def test_ctl_begins_nothing_if_one_of_its_names_is_wrong() -> None:
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Status) and "nope" in request.names:
+            yield m.Failure("NoSuchProcess", "There is no process nope")
+        else:
+            yield from answers(request)
+
+    with open_shop(script) as (place, node):
+        asked = place.run("ctl", "restart", "web", "nope")
+        assert (asked.returncode, asked.stdout) == (1, "")
+        assert "There is no process nope" in asked.stderr
+        assert not [request for request in node.requests if isinstance(request, m.RestartProcess)]
+
+
+def test_ctl_takes_json_after_its_command_too(bookshop: Shops) -> None:
+    place, _ = bookshop
+    for words in (("ctl", "--json", "restart", "web"), ("ctl", "restart", "web", "--json")):
+        assert json.loads(place.run(*words).stdout) == {"schema": 1, "re": "done", "text": "web is restarted"}
 
 
 def test_ctl_leaves_the_console_what_is_the_consoles(bookshop: Shops) -> None:

@@ -19,7 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Runs it: each request in turn, its answers as they come."""
-    command, words = control.parse(arguments.words or ["help"])
+    as_json = arguments.json or "--json" in arguments.words
+    words = [word for word in arguments.words if word != "--json"]
+    command, words = control.parse(words or ["help"])
     paint = output.painter()
     if command.name == "help":
         for line in control.help_lines("", paint):
@@ -28,8 +30,11 @@ def run(arguments: Namespace) -> int:
     if command.build is None:
         raise UsageError(f"{command.name} is for the console", todo="see: remote, rpc")
     requests = command.build(words)
+    first = control.names_first(requests)
     terminal = output.stdout_is_terminal()
     with target.connect(arguments) as client:
+        if first is not None:
+            client.request(first)
         for request in requests:
             with output.Progress() as progress, client.stream(request, arguments.timeout) as stream:
                 for answer in stream:
@@ -37,8 +42,10 @@ def run(arguments: Namespace) -> int:
                         progress(answer.text)
                         continue
                     progress("")
-                    if arguments.json:
-                        output.write_json(answer)
+                    if as_json:
+                        import msgspec
+
+                        output.write_json({"schema": 1} | msgspec.to_builtins(answer))
                     else:
                         for line in control.show(answer, request, paint, terminal=terminal):
                             output.write(line)

@@ -1,14 +1,17 @@
 """The processes' output: the last lines, and with -f also what comes from now on.
 
-Works from the log files when the node does not run. One instance alone is shown as it was written; of
-several, each line begins with its process's name.
+`logs limpet` are the lines of the node itself. Works from the log files when the node does not run.
+One instance alone is shown as it was written; of several, each line begins with its process's name.
 """
 
 from argparse import ArgumentParser, Namespace
 
 from limpet_shell import asking, options, output, render, target
 from limpet_supervisor.client import Client, directory, messages
-from limpet_supervisor.errors import NodeUnreachable, NoSuchProcess
+from limpet_supervisor.errors import NodeUnreachable, NoSuchProcess, UsageError
+
+_NODE_LOG = "limpet"
+"""The name of the node's own log, limpet.log beside those of the processes."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,6 +27,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Prints it; as JSON an object a line."""
     where = target.resolve(arguments)
+    if arguments.names == [_NODE_LOG]:
+        if arguments.follow:
+            raise UsageError("The node's own log is not followed here", todo="say: limpet events -f")
+        return _from_files(where.node, arguments)
     try:
         client = Client.of_node(where.node)
     except NodeUnreachable:

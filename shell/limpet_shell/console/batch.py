@@ -144,7 +144,10 @@ class Batch:
         elif command.name == "use":
             self.attach(" ".join(words))
         elif command.build is not None:
-            for request in command.build(words):
+            requests = command.build(words)
+            if first := control.names_first(requests):
+                self._client.request(first)
+            for request in requests:
                 with self._client.stream(request) as stream:
                     for answer in stream:
                         for line in control.show(answer, request, output.plain, terminal=False):

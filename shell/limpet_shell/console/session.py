@@ -191,7 +191,10 @@ class Session:
                 await self._use(words)
             case _:
                 assert command.build is not None
-                for request in command.build(words):
+                requests = command.build(words)
+                if first := control.names_first(requests):
+                    await (await self.link.connect()).request(first)
+                for request in requests:
                     await self._request(request)
         return True
 
