@@ -72,6 +72,8 @@ def inspect(python: str) -> Interpreter:
     except (subprocess.CalledProcessError, ValueError) as error:
         said = getattr(error, "stderr", "") or str(error)
         raise LimpetError(f"{python} is no Python that runs", said.strip().splitlines()[-1][:200]) from None
+    if not os.path.isfile(facts["library"]):
+        facts["library"] = ""  # Debian's interpreter holds it in itself; the shared one is another package's
     version = facts["version"]
     if tuple(map(int, version.split(".")[:2])) < OLDEST or facts.pop("implementation") != "cpython":
         raise LimpetError(f"{python} is Python {version}", todo="a release needs CPython 3.11 or newer")
