@@ -1,7 +1,7 @@
 """Writes files for a project from Limpet's templates: they are yours then, to read, change and commit.
 
 limpet gen systemd       units for a node of this project: NAME.service, drop-ins, sysusers.d, tmpfiles.d
-limpet gen docker        Dockerfile and .dockerignore: a release in an image without compilers, not run by root
+limpet gen docker        Dockerfile and .dockerignore: a release in an image without compilers or root
 limpet gen ci            .github/workflows/ci.yml: lint, types, tests with PostgreSQL, a release, an image
 limpet gen kubernetes    Deployment, Service, probes, and a Job that migrates, in kubernetes/
 """
