@@ -9,14 +9,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from limpet_supervisor.core import events as ev
 from limpet_supervisor.core.state import Cause, Instance
 from limpet_supervisor.errors import LimpetError
-from limpet_supervisor.model.spec import ProcessSpec
+from limpet_supervisor.model.spec import Liveness, ProcessSpec, Ready
 from limpet_supervisor.model.status import Exit
 from limpet_supervisor.model.units import format_duration, format_size
 from limpet_supervisor.runtime import procfs, spawn
@@ -37,6 +38,9 @@ _SWEEP_GRACE: Final = 5.0
 _SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC})
 """What a system is short of for a while."""
 _MEMORY_EVERY: Final = 5.0
+
+
+Check = TypeVar("Check", Ready, Liveness)
 
 
 class Cancellable(Protocol):
@@ -139,7 +143,7 @@ class Processes:
             if cached is None or cached[0] is not spec:
                 cached = self._launches[name] = (spec, self._prepare(spec, name))
             if spec.ready.kind == "log":
-                # Race: the pump moves its first lines while we still spawn, so who waits for them comes first.
+                # Race: the pump moves its first lines while we still spawn, so its match comes first.
                 passed = self._output.match(
                     name, spec.ready.target, lambda _line: self._passed(name, running)
                 )
@@ -214,7 +218,7 @@ class Processes:
             Readiness(
                 self._reactor,
                 self._children,
-                running.spec.ready,
+                _by_its_user(running.spec, running.spec.ready),
                 lambda: self._passed(name, running),
                 environ=self._launches[name][1].environ,
                 cwd=self._cwd(running.spec),
@@ -246,7 +250,7 @@ class Processes:
                 LivenessCheck(
                     self._reactor,
                     self._children,
-                    liveness,
+                    _by_its_user(running.spec, liveness),
                     failed,
                     environ=self._launches[name][1].environ,
                     cwd=self._cwd(running.spec),
@@ -403,6 +407,13 @@ def _spawn_failed(name: str, error: OSError | ValueError | LimpetError) -> ev.Sp
     short = isinstance(cause, OSError) and cause.errno in _SHORTAGES
     why = error.strerror if isinstance(error, OSError) else None
     return ev.SpawnFailed(name, why or str(error), random.random(), shortage=short)
+
+
+def _by_its_user(spec: ProcessSpec, check: Check) -> Check:
+    """The check, its command run by the user that the process runs as: never with rights that it has not."""
+    if check.kind != "exec" or not (spec.user or spec.group):
+        return check
+    return replace(check, command=(*spawn.as_user(spec.user, spec.group, {}), *check.command))
 
 
 def _group_lives(group: int) -> bool:

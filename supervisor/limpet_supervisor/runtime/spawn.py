@@ -128,7 +128,7 @@ def prepare(spec: ProcessSpec, name: str, around: Surroundings, *, output: str, 
         )
         through += ["prlimit", *(f"--{kind}={limit}" for kind, limit in values), "--"]
     if spec.user or spec.group:
-        through += _as_user(spec.user, spec.group, env)
+        through += as_user(spec.user, spec.group, env)
     path = find_command(command[0], env.get("PATH", os.defpath), directory)
     argv = tuple(command)
     if steps or through:
@@ -203,8 +203,12 @@ def _user(user: str) -> pwd.struct_passwd:
         raise FileNotFoundError(errno.ENOENT, f"there is no user {user}") from None
 
 
-def _as_user(user: str, group: str, env: dict[str, str]) -> list[str]:
-    """setpriv(1) and its options; HOME, USER and LOGNAME become the user's."""
+def as_user(user: str, group: str, env: dict[str, str]) -> list[str]:
+    """setpriv(1) and its options, to stand before a command; HOME, USER and LOGNAME become the user's.
+
+    Raises:
+        FileNotFoundError: there is no such user.
+    """
     options = ["setpriv"]
     if user:
         entry = _user(user)
