@@ -29,7 +29,9 @@ GRACE: Final = 1.0
 """Seconds that an interrupted evaluation has to end."""
 LOOP_HOLD: Final = 1.0
 """Seconds that an evaluation may hold the application's event loop without giving way."""
-RETRY: Final = 0.2
+PACE: Final = 0.05
+"""Seconds between two looks at a running evaluation."""
+RETRY: Final = 0.05
 """Seconds between two interruptions of the same evaluation."""
 SWITCH_INTERVAL: Final = 0.0002
 """The interpreter's switch interval while somebody evaluates: busy code then delays others less."""
@@ -117,7 +119,9 @@ class Evaluations:
         for job in list(self._jobs.values()):
             if job.answered:
                 continue
-            wait = min(wait, LOOP_HOLD / 4)
+            wait = min(wait, PACE)
+            if job.sink is not None:
+                job.sink.tick()
             if job.deadline is not None:
                 if now >= job.deadline:
                     self._stop(job, f"deadline of {job.timeout:g}s passed")
@@ -203,6 +207,8 @@ class Evaluations:
 
     def _value(self, job: Job) -> dict[str, Any]:
         assert job.work is not None
+        if job.stopping:  # before it began
+            raise Interrupted
         value = job.work(job)
         job.session.keep(value)
         if value is None:
@@ -269,7 +275,7 @@ class Evaluations:
         else:
             guard = job.loop_guard or job.guard
             place = where(guard.thread()) or "unknown"
-            error = f"{job.stopping}; it cannot be interrupted and still runs in {place}"
+            error = f"{job.stopping}; it does not end and still runs in {place}"
         if job.sink is not None:
             job.sink.close(ended=False)
         self._send({

@@ -11,6 +11,7 @@ A lock would not do: an asynchronous exception may arrive between acquiring it a
 
 import collections.abc
 import ctypes
+import sys
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
@@ -88,7 +89,7 @@ class Guard:
         """True: code runs and has been shot. False: none runs just now. Invariant: one thread calls this."""
         self._wanted = True
         step = self._step
-        if step is None:
+        if step is None or _newborn():
             return False
         mine = object()
         if step.winners.setdefault(step.fired, mine) is not mine:
@@ -107,6 +108,17 @@ class Guard:
     def thread(self) -> int:
         """Ident of the thread that ran the last step; 0 if there was none."""
         return self._step.thread if self._step is not None else 0
+
+
+def _newborn() -> bool:
+    """Whether a thread is just being started.
+
+    Before 3.12 it has the ident of the thread that starts it until it runs, and the shot would hit it.
+    """
+    if sys.version_info >= (3, 12):
+        return False
+    threading: Any = sys.modules.get("threading")
+    return bool(getattr(threading, "_limbo", None))
 
 
 def _leave(step: _Step) -> bool:

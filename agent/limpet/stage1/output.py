@@ -9,7 +9,7 @@ import contextvars
 import sys
 from typing import Any, Final
 
-from .natives import allocate_lock, monotonic, sleep, start_new_thread
+from .natives import allocate_lock, monotonic
 
 PIECE: Final = 60_000
 """Characters in one frame."""
@@ -35,7 +35,6 @@ class Sink:
         self._left = CAP
         self._dropped = 0
         self._sent = 0.0
-        self._armed = False
         self.muted = False
         """Takes and forgets what is printed: the evaluation was abandoned."""
         self.ended = False
@@ -66,10 +65,10 @@ class Sink:
                 self._stream = stream
             self._parts.append(text)
             self._size += len(text)
-            if self._size >= PIECE:
+            if self._size >= PIECE or (
+                ("\n" in text or stream == "stderr") and monotonic() - self._sent > _PAUSE
+            ):
                 self._send()
-            elif "\n" in text or stream == "stderr":
-                self._soon()
 
     def _flush(self) -> None:
         with self._lock:
@@ -84,24 +83,12 @@ class Sink:
             self.muted = True
             self.ended = ended
 
-    def _soon(self) -> None:
-        if self._armed:
-            return
-        if monotonic() - self._sent > _PAUSE:
-            self._send()
-            return
-        self._armed = True
-        try:
-            start_new_thread(self._later, ())
-        except RuntimeError:  # no more threads: send it now
-            self._armed = False
-            self._send()
-
-    def _later(self) -> None:
-        sleep(_PAUSE)
-        with self._lock:
-            self._armed = False
-            self._send()
+    def tick(self) -> None:
+        """Sends what has waited long enough; called again and again by the agent's thread."""
+        if self._parts and monotonic() - self._sent > _PAUSE:
+            with self._lock:
+                if self._parts and ("\n" in self._parts[-1] or self._stream == "stderr"):
+                    self._send()
 
     def _send(self) -> None:
         if not self._parts:

@@ -13,16 +13,26 @@ _HERE: Final = os.path.dirname(__file__) if "__file__" in globals() else "<limpe
 
 
 def format_error(raised: BaseException, reason: str) -> str:
-    """Traceback of evaluated code, without the frames of ours that called it."""
-    frames = raised.__traceback__
-    while frames is not None and _is_ours(frames.tb_frame.f_code.co_filename):
-        frames = frames.tb_next
-    lines = traceback.format_exception(type(raised), raised, frames)
+    """Traceback of evaluated code, without frames of ours; `reason` is why it was interrupted, if it was."""
+    found = traceback.TracebackException(type(raised), raised, raised.__traceback__, compact=True)
+    _clean(found)
+    lines = list(found.format())
     if isinstance(raised, SystemExit):
         lines.append("(only this evaluation has ended)\n")
     if reason:
-        lines[-1:] = [f"Interrupted: {reason}\n"]
+        lines[-1:] = ["Interrupted\n" if reason == "interrupted" else f"Interrupted: {reason}\n"]
     return clip("".join(lines).rstrip("\n"), LIMIT)
+
+
+def _clean(found: traceback.TracebackException) -> None:
+    """Takes our frames out of it, and out of what it was raised from."""
+    pending = [found]
+    while pending:
+        one = pending.pop()
+        for frame in [frame for frame in one.stack if _is_ours(frame.filename)]:
+            one.stack.remove(frame)
+        pending += [other for other in (one.__cause__, one.__context__) if other is not None]
+        pending += one.exceptions or ()
 
 
 def _is_ours(file: str) -> bool:
