@@ -41,7 +41,7 @@ asyncio.run(main())
     assert "in inner\n    await event.wait()" in text
     assert "limpet agent" in text
     table = peer.value("tasks()")
-    assert "waiter" in table
+    assert any(line.split()[:3] == ["waiter", "waiting", "outer"] for line in table.splitlines())
     assert "boss" in table
     assert child.finish(b"\n") == (0, "", "")
 
@@ -53,6 +53,23 @@ def test_threads_are_listed_with_name_and_place(looping: Pair) -> None:
     assert any(line.startswith("MainThread") and str(_child.pid) in line for line in table.splitlines())
     assert any(line.startswith("limpet agent") for line in table.splitlines())
     assert any(line.startswith("limpet evaluation") for line in table.splitlines())
+
+
+def test_the_main_thread_of_a_fork_has_the_forks_id_and_not_its_parents(node: Daemon) -> None:
+    child = node.code("""
+import os, sys, threading
+threading.main_thread()
+if pid := os.fork():
+    print(pid, flush=True)
+    os.wait()
+else:
+    sys.stdin.readline()
+""")
+    pid = int(child.hear())
+    table = node.accept_pid(pid).load().value("threads()")
+    ids = {line.split()[0]: line.split()[2] for line in table.splitlines()}
+    assert ids["MainThread"] == str(pid)
+    assert child.finish(b"\n") == (0, "", "")
 
 
 def test_mem_reads_the_kernels_and_the_collectors_figures(idle: Pair) -> None:

@@ -59,17 +59,18 @@ def src(thing: Any) -> Text:
 
 
 def tasks() -> Text:
-    """Every asyncio task: name, state, where it waits, who waits for it."""
+    """Every asyncio task: name, state, what it runs, where that waits, who waits for it."""
     found = all_tasks()
     if not found:
         return Text("no asyncio tasks")
-    rows = [("TASK", "STATE", "AT", "AWAITED BY")]
+    rows = [("TASK", "STATE", "COROUTINE", "AT", "AWAITED BY")]
     for task in found:
         chain = await_chain(task.get_coro())
         places = [link for link in chain if link[1]]
         at = f"{places[-1][0]} {_short(places[-1][1])}:{places[-1][2]}" if places else "?"
         state = "waiting" if getattr(task, "_fut_waiter", None) is not None else "ready"
-        rows.append((task.get_name(), state, at, ", ".join(awaited_by(task))))
+        coroutine = chain[0][0] if chain else "?"
+        rows.append((task.get_name(), state, coroutine, at, ", ".join(awaited_by(task))))
     return Text(_table(rows))
 
 
@@ -82,7 +83,7 @@ def threads() -> Text:
         rows.append((
             _thread_name(ident, known),
             f"{ident:#x}",
-            str(getattr(thread, "native_id", None) or "?"),
+            _thread_id(ident, thread),
             str(bool(getattr(thread, "daemon", True))).lower(),
             f"{frame.f_code.co_qualname} {_short(frame.f_code.co_filename)}:{frame.f_lineno}",
         ))  # fmt: skip
@@ -142,6 +143,13 @@ def _threads() -> dict[int, Any]:
     """Threads that `threading` knows, by ident, if it is loaded; read without its lock."""
     module: Any = sys.modules.get("threading")
     return dict(getattr(module, "_active", None) or {})
+
+
+def _thread_id(ident: int, thread: Any) -> str:
+    """The kernel's number of it. Before Python 3.13 `native_id` of a fork's main thread is its parent's."""
+    if ident == main_thread():
+        return str(os.getpid())
+    return str(getattr(thread, "native_id", None) or "?")
 
 
 def _thread_name(ident: int, known: dict[int, Any]) -> str:
