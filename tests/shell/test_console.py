@@ -166,6 +166,17 @@ def test_a_signal_to_end_leaves_the_terminal_as_it_was(console: Console) -> None
     assert terminal.echoes
 
 
+def test_ctrl_c_right_after_enter_interrupts_what_enter_began(console: Console) -> None:
+    """Before the evaluation has begun there is nothing to interrupt, and yet it must not be lost."""
+    terminal, node, _ = console
+    for count in range(1, 6):
+        terminal.send("forever\r\x03")
+        evaluate = node.wait_for(m.Evaluate, count)
+        node.wait_for(m.Cancel, count)
+        node.say(evaluate, m.EvaluateReply(process="web.1", ok=False, error="Interrupted", number=count))
+        terminal.wait_for(f"web.1 [{count + 1}]>")
+
+
 @pytest.mark.parametrize("words", ["exit()\r", "quit\r", ":quit\r", "\x04"])
 def test_leaving_only_detaches(console: Console, words: str) -> None:
     terminal, node, _ = console

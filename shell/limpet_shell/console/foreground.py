@@ -5,7 +5,9 @@ shown above the prompt. Leaving the console stops the node; the end of the node 
 """
 
 import asyncio
+import os
 import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -22,77 +24,88 @@ _TRY_EVERY: Final = 0.05
 
 
 class OwnNode:
-    """The node that the console has started."""
+    """The node that the console has started.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.show: Callable[[str], None] = output.write
-        """How its output is shown."""
-        self.reading = asyncio.ensure_future(self._read())
+    asyncio's own subprocesses are not used: their send_signal may collect the exit code that they wait for
+    (python/cpython#87744).
+    """
 
-    @classmethod
-    async def start(cls, where: Target, *, colored: bool) -> "OwnNode":
-        """Starts it."""
+    def __init__(self, where: Target, *, colored: bool) -> None:
         arguments = ["start", "--for-console", "--color", "always" if colored else "never"]
         if where.file:
             arguments += ["--file", where.file]
         if where.release:
             arguments += ["--release", where.release]
-        process = await asyncio.create_subprocess_exec(
-            *lean.own_command("limpet_shell"),
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        self._process = subprocess.Popen(
+            [*lean.own_command("limpet_shell"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             process_group=0,
         )
-        return cls(process)
+        self._pidfd = os.pidfd_open(self._process.pid)
+        self.show: Callable[[str], None] = output.write
+        """How its output is shown."""
+        self.ended = asyncio.ensure_future(self._run())
+        """Done, with its exit code, when it has ended and all its output is shown."""
 
-    @property
-    def alive(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.returncode is None
+    async def _run(self) -> int:
+        loop = asyncio.get_running_loop()
+        gone: asyncio.Future[None] = loop.create_future()
 
-    async def _read(self) -> None:
-        """Shows its output, whole lines at a time, until it has ended."""
-        assert self._process.stdout is not None
-        rest = b""
-        while data := await self._process.stdout.read(65536):
-            whole, newline, rest = (rest + data).rpartition(b"\n")
-            if newline:
-                lines = [output.printable_line(line) for line in whole.decode(errors="replace").split("\n")]
-                self.show("\n".join(lines))
+        def ended() -> None:
+            loop.remove_reader(self._pidfd)
+            gone.set_result(None)
+
+        loop.add_reader(self._pidfd, ended)
+        reader = asyncio.StreamReader()
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
+        )
+        try:
+            rest = b""
+            while data := await reader.read(65536):
+                whole, newline, rest = (rest + data).rpartition(b"\n")
+                if newline:
+                    lines = [
+                        output.printable_line(line) for line in whole.decode(errors="replace").split("\n")
+                    ]
+                    self.show("\n".join(lines))
+            await gone
+        finally:
+            transport.close()
+            loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+        return self._process.wait()
 
     async def answers(self, node: str) -> bool:
         """Waits until the node answers; False if it ends first."""
-        while self.alive:
+        while not self.ended.done():
             with suppress(LimpetError):
                 client = await AsyncClient.of_node(node)
                 await client.close()
                 return True
-            await asyncio.wait([self.reading], timeout=_TRY_EVERY)
-            if self.reading.done():
-                await self._process.wait()
+            await asyncio.wait([self.ended], timeout=_TRY_EVERY)
         return False
 
     def interrupt(self) -> None:
         """Stops it; the second time, kills what is left of it."""
-        if self.alive:
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGINT)
+        self._send(signal.SIGINT)
 
     async def stop(self) -> int:
         """Stops it in order and waits; its output goes on being shown. Returns its exit code."""
-        if self.alive:
+        self._send(signal.SIGTERM)
+        return await self.ended
+
+    def _send(self, number: signal.Signals) -> None:
+        if not self.ended.done():
             with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
-        await self.reading
-        return await self._process.wait()
+                signal.pidfd_send_signal(self._pidfd, number)
 
 
 async def _run(where: Target, process: str) -> int:
     colored = output.painter() is output.paint
-    node = await OwnNode.start(where, colored=colored)
+    node = OwnNode(where, colored=colored)
     console = Console(where)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -100,11 +113,11 @@ async def _run(where: Target, process: str) -> int:
     try:
         if await node.answers(where.node):
             node.show = lambda text: console.screen.lines([text])
-            node.reading.add_done_callback(lambda _: console.leave())
+            node.ended.add_done_callback(lambda _: console.leave())
             await console.run(process)
     finally:
         node.show = output.write
-        died = not node.alive
+        died = node.ended.done()
         # A second Ctrl-C kills what is left.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, node.interrupt)

@@ -13,7 +13,9 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_completions, has_focus, is_searching
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import DynamicLexer, Lexer, SimpleLexer
 from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
 from prompt_toolkit.styles import Style
@@ -97,6 +99,8 @@ class Prompt:
         self._colored = colored
         self._signature: tuple[str, str] | None = None
         self._asking: asyncio.Task[None] | None = None
+        self.interrupted = False
+        """Whether Ctrl-C was typed right after the last input; what was typed between the two is dropped."""
         self.session: PromptSession[str] = PromptSession(
             message=lambda: [("class:prompt", model.prompt())],
             multiline=True,
@@ -124,7 +128,12 @@ class Prompt:
         """
         self._signature = None
         self.session.bottom_toolbar = None
-        return await self.session.prompt_async(handle_sigint=False, pre_run=self._load_lexer)
+        text = await self.session.prompt_async(handle_sigint=False, pre_run=self._load_lexer)
+        keys = get_typeahead(self.session.app.input)
+        self.interrupted = any(key.key is Keys.ControlC for key in keys)
+        if not self.interrupted:
+            store_typeahead(self.session.app.input, keys)
+        return text
 
     def above(self, show: Callable[[], None]) -> None:
         """Runs `show`, which prints, with the prompt out of the way."""
@@ -140,15 +149,19 @@ class Prompt:
         else:
             show()
 
-    def clear(self) -> None:
-        """Ctrl-C from outside the terminal: as the key."""
-        if self.session.app.is_running:
-            self.session.app.exit(exception=KeyboardInterrupt())
+    def clear(self) -> bool:
+        """Ctrl-C from outside the terminal: as the key. Whether there was a prompt to clear."""
+        app = self.session.app
+        if not app.is_running or app.is_done:
+            return False
+        app.exit(exception=KeyboardInterrupt())
+        return True
 
     def leave(self) -> None:
         """Ends the waiting for an input, as Ctrl-D does."""
-        if self.session.app.is_running:
-            self.session.app.exit(exception=EOFError())
+        app = self.session.app
+        if app.is_running and not app.is_done:
+            app.exit(exception=EOFError())
 
     def redraw(self) -> None:
         """The prompt has changed."""

@@ -50,6 +50,7 @@ class Console:
         self._own = opening is None
         self._greeted = False
         self._leaving = False
+        self._pressed = False
         self._looking: asyncio.Task[None] | None = None
 
     async def run(self, process: str) -> None:
@@ -72,12 +73,17 @@ class Console:
             self._greeted = True
             events = asyncio.ensure_future(self._follow_events())
             while not self._leaving:
+                self._pressed = False
                 try:
                     text = await self.prompt.read()
                 except KeyboardInterrupt:
                     continue
                 except EOFError:
                     break
+                # Race: Ctrl-C may have come since Enter, when there was nothing to interrupt yet; it is
+                # delivered when the work on the input has begun and waits for the first time.
+                if self._pressed or self.prompt.interrupted:
+                    asyncio.get_running_loop().call_soon(self.interrupt)
                 if not await self.session.run(parse(text)):
                     break
         finally:
@@ -98,10 +104,10 @@ class Console:
         """Ctrl-C that comes as a signal: while an input is worked on, or from elsewhere."""
         if self.session.interrupt():
             return
-        if self._greeted:
-            self.prompt.clear()
-        else:
+        if not self._greeted:
             self._leaving = True
+        elif not self.prompt.clear():
+            self._pressed = True
 
     async def _greet(self, process: str) -> None:
         pong = await self.link.greet()
@@ -122,8 +128,9 @@ class Console:
         except LimpetError as error:
             if process:
                 raise
-            # The node's commands serve without a process; the first that gets ready is attached to.
+            # The node's commands serve without a process; one that gets its agent later is attached to.
             self.screen.notice(str(error), "yellow")
+            self._look_for_process()
 
     async def _settled(self) -> bool:
         """Waits while the node starts, for some seconds at most; whether it was starting."""
