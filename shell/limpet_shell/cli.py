@@ -1,5 +1,6 @@
 """The command line: the table of verbs, and the one place where errors become messages and exit codes."""
 
+import errno
 import gc
 import os
 import sys
@@ -81,6 +82,8 @@ QUICK = frozenset(
 )
 """Verbs whose process lives for milliseconds: it spends none on garbage, nor on its own teardown."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No bug: the disk is full, which is usually the one that standard output is redirected to."""
 _WITH_VALUE = ("--file", "--directory", "--release", "--node", "--color")
 
 
@@ -121,18 +124,26 @@ def _main(arguments: list[str]) -> int:
             raise
         return 130
     except BrokenPipeError:
-        # Whoever read our output has left, as `head` does. Standard output is pointed elsewhere, or the
-        # interpreter would report the rest of its buffer at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read our output has left, as `head` does.
+        _leave_stdout()
         return 0
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _leave_stdout()
+            what = f"{error.filename or 'What there is to say'} cannot be written"
+            return _report(LimpetError(what, error.strerror or ""), as_json=as_json)
         bug = LimpetError(
             f"A bug in Limpet: {type(error).__name__}: {error}", "", "run it again with --debug and report it"
         )
         return _report(bug, as_json=as_json, code=70)
     return code
+
+
+def _leave_stdout() -> None:
+    """Points standard output elsewhere, or the interpreter would report the rest of its buffer at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(arguments: list[str]) -> int:
@@ -155,7 +166,11 @@ def _run(arguments: list[str]) -> int:
         return 0
     verb, *rest = arguments
     if verb not in VERBS:
-        output.write_error(f"{usage()}\n\nERROR: Unknown command {output.printable(verb)}")
+        from difflib import get_close_matches
+
+        near = get_close_matches(verb, [known for known, facts in VERBS.items() if facts[1]], n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        output.write_error(f"{usage()}\n\nERROR: Unknown command {output.printable(verb)}{meant}")
         return 1
     command = load(verb)
     parsed = parser_of(verb, command).parse_args([*leading, *rest])

@@ -29,6 +29,27 @@ def test_an_unknown_verb_shows_usage_and_fails() -> None:
     assert done.stderr.endswith("ERROR: Unknown command frobnicate\n")
 
 
+def test_an_unknown_verb_that_is_near_one_names_that() -> None:
+    with shop() as place:
+        assert place.run("statsu").stderr.endswith("ERROR: Unknown command statsu; did you mean status?\n")
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["help"]])
+def test_a_full_disk_behind_standard_output_is_no_bug(words: list[str]) -> None:
+    with open_shop() as (place, _), open("/dev/full", "w") as full:
+        done = subprocess.run(
+            place.arguments(*words),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=place.environ,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"What there is to say cannot be written" in done.stderr
+    assert b"No space left on device" in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["eval", "rpc"])
 def test_eval_and_rpc_want_an_expression(verb: str) -> None:
     with shop() as place:
