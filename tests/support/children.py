@@ -17,8 +17,8 @@ while :; do sleep 1000 & wait $!; done
 
 
 def process(name: str, command: list[str], rest: str = "") -> str:
-    """The table of a process; `rest` are further lines of it."""
-    return f"[processes.{name}]\ncommand = {json.dumps(command)}\n{rest}\n"
+    """The table of a process, its command taken as it is; `rest` are further lines of the table."""
+    return f"[processes.{name}]\ncommand = {json.dumps(command).replace('$', '$$')}\n{rest}\n"
 
 
 def sleeps(name: str, rest: str = "") -> str:

@@ -33,6 +33,8 @@ class Node:
         self.directory = directory
         self.environ = environ
         self.process: subprocess.Popen[bytes] | None = None
+        self.through: list[str] = []
+        """What its command is run by, keeping the pid: `strace -D …`."""
         self.lines: list[str] = []
         self._reader: threading.Thread | None = None
 
@@ -70,7 +72,7 @@ class Node:
     def start(self) -> "Node":
         """Starts it (again)."""
         self.process = subprocess.Popen(
-            [PYTHON, "-m", "limpet_shell", "start"],
+            [*self.through, PYTHON, "-m", "limpet_shell", "start"],
             cwd=self.directory,
             env=self.environ,
             stdin=subprocess.DEVNULL,
