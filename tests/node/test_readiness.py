@@ -44,7 +44,7 @@ def test_the_last_words_of_a_process_are_not_its_successors(tmp_path: Path) -> N
     with node(LAST_WORDS % tmp_path) as made:
         made.start()
         pid = made.wait_pid("p.1")
-        made.wait_for(lambda: (tmp_path / "second").exists())
+        made.wait_for((tmp_path / "second").exists)
         os.kill(made.pid, signal.SIGSTOP)
         (tmp_path / "go").touch()
         made.wait_for(lambda: (facts := procfs.stat(pid)) is None or facts.state == "Z")

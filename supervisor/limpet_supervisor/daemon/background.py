@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -170,6 +169,18 @@ def child_main(file: str, release: str, pipe: int) -> int:
 
 
 def _log(text: str) -> None:
-    """A line of limpet.log."""
-    sys.stdout.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")
-    sys.stdout.flush()
+    """A line of limpet.log, which is our standard output; a full disk costs the line and nothing else."""
+    line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n"
+    with suppress(OSError):
+        os.write(1, line.encode("utf-8", "replace"))
+        if os.fstat(1).st_size > _MAX_LOG:
+            _begin_log_anew()
+
+
+def _begin_log_anew() -> None:
+    path = os.readlink("/proc/self/fd/1")
+    os.replace(path, f"{path}.1")
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)

@@ -132,7 +132,9 @@ class Ground:
 
     def _remove_sockets_and_values(self) -> None:
         path = self.directory.path
-        values = (f"{path}/{entry}" for entry in os.listdir(path) if entry.startswith("values"))
+        values: list[str] = []
+        with suppress(FileNotFoundError):  # a cleaner of /tmp may have been here
+            values = [f"{path}/{entry}" for entry in os.listdir(path) if entry.startswith("values")]
         for name in (self.directory.control, self.directory.agents, *values):
             with suppress(FileNotFoundError):
                 os.unlink(name)

@@ -58,13 +58,12 @@ class Handlers:
     """Answers requests; one that takes long is answered when it is done, and the loop goes on."""
 
     def __init__(
-        self, node: Node, observer: Observer, consoles: Consoles, restart: Callable[[], None]
+        self, node: Node, observer: Observer, consoles: Consoles, restart: Callable[[bool], None]
     ) -> None:
         self.node = node
         self.observer = observer
         self.consoles = consoles
         self._restart = restart
-        self._restarting = False
         self._last_words: list[Answer] = []
 
     def handle(self, request: m.AnyRequest, answer: Answer) -> None:
@@ -79,12 +78,10 @@ class Handlers:
         """A client's connection has ended: so do its sessions."""
         self.consoles.close_all(peer)
 
-    def finish(self) -> None:
+    def finish(self, *, restarting: bool) -> None:
         """The node has stopped: whoever waits for that is told, as the last act."""
         for answer in self._last_words:
-            answer.reply(
-                m.Done(f"{self.node.spec.name} is stopped" + (" and boots again" * self._restarting))
-            )
+            answer.reply(m.Done(f"{self.node.spec.name} is stopped" + " and boots again" * restarting))
 
     # -- observe ------------------------------------------------------------------------------------------
 
@@ -187,6 +184,7 @@ class Handlers:
     @_answers(m.StopNode, Right.CONTROL)
     def stop_node(self, _request: m.StopNode, answer: Answer) -> None:
         """Stops everything and ends."""
+        self._restart(False)
         self._last_words.append(answer)
         self._show_progress(answer)
         self.node.shut_down()
@@ -194,8 +192,7 @@ class Handlers:
     @_answers(m.RestartNode, Right.CONTROL)
     def restart_node(self, _request: m.RestartNode, answer: Answer) -> None:
         """Stops everything and boots again."""
-        self._restart()
-        self._restarting = True
+        self._restart(True)
         self._last_words.append(answer)
         self._show_progress(answer)
         self.node.shut_down()

@@ -5,7 +5,8 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, assert_never
+from functools import partial
+from typing import Any, Final, assert_never
 
 from msgspec.structs import replace
 
@@ -111,7 +112,14 @@ class Node:
             self.state = NodeState.RUNNING
             self.publish("node_ready", "", f"{self.spec.name} {self.spec.version} is ready")
         for look in list(self.conditions.values()):
-            look()
+            self._alone(look)
+
+    def _alone(self, what: Callable[..., None], *arguments: Any) -> None:
+        """Guarantee: what goes wrong in one costs none of the others; the loop hears of it as of its own."""
+        try:
+            what(*arguments)
+        except Exception as error:  # noqa: BLE001 - a bug, raised again where it stops nothing
+            self.reactor.call_soon(partial(_raise, error))
 
     def settles_in(self, seconds: float) -> float | None:
         """Seconds until everything is ready, and has run for that long if running is all its readiness.
@@ -137,31 +145,34 @@ class Node:
         # Spawns first: between a crash and its replacement stands nothing that can wait.
         spawns = [effect.name for effect in effects if type(effect) is do.Spawn]
         if spawns:
-            self.processes.start(spawns)
+            self._alone(self.processes.start, spawns)
         for effect in effects:
-            match effect:
-                case do.Spawn():
-                    pass
-                case do.Report(kind, process, text):
-                    self._report(kind, process, text)
-                case do.SetDeadline(name, at):
-                    self._set_deadline(name, at)
-                case do.Died():
-                    self._died(effect)
-                case do.Terminate(name):
-                    self.processes.terminate(name)
-                case do.Kill(name):
-                    self.processes.kill(name)
-                case do.Sweep(name):
-                    self._sweep(name)
-                case do.Capture(name, pid, cause):
-                    self._capture(name, pid, cause)
-                case do.Forget(name):
-                    self._forget(name)
-                case do.End(reason):
-                    self._end(reason)
-                case _:
-                    assert_never(effect)
+            self._alone(self._perform, effect)
+
+    def _perform(self, effect: do.Effect) -> None:
+        match effect:
+            case do.Spawn():
+                pass
+            case do.Report(kind, process, text):
+                self._report(kind, process, text)
+            case do.SetDeadline(name, at):
+                self._set_deadline(name, at)
+            case do.Died():
+                self._died(effect)
+            case do.Terminate(name):
+                self.processes.terminate(name)
+            case do.Kill(name):
+                self.processes.kill(name)
+            case do.Sweep(name):
+                self._sweep(name)
+            case do.Capture(name, pid, cause):
+                self._capture(name, pid, cause)
+            case do.Forget(name):
+                self._forget(name)
+            case do.End(reason):
+                self._end(reason)
+            case _:
+                assert_never(effect)
 
     def _report(self, kind: str, process: str, text: str) -> None:
         if kind == "ready":
@@ -236,6 +247,8 @@ class Node:
     def _forget(self, name: str) -> None:
         self._set_deadline(name, None)
         self.deaths.pop(name, None)
+        self._groups.pop(name, None)
+        self._box_paths.pop(name, None)
         self.processes.forget(name)
 
     def _end(self, reason: str) -> None:
@@ -265,7 +278,9 @@ class Node:
 
     def kill_all(self) -> None:
         """For whoever cannot wait: SIGKILL for everything, now."""
-        for name in list(self.processes.running):
-            self.processes.kill(name)
         for name in list(self.tree.instances):
             self.processes.kill(name)
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -148,7 +148,7 @@ class Processes:
                     name, spec.ready.target, lambda _line: self._passed(name, running)
                 )
                 early.append(passed)
-            pid = spawn.spawn(cached[1])
+            pid = self._posix_spawn(cached[1])
         except (OSError, ValueError, LimpetError) as error:  # ValueError: a zero byte in its environment
             self._cancel(early)
             self._launches.pop(name, None)
@@ -158,9 +158,6 @@ class Processes:
         running.until_ready = early
         self.running[name] = running
         self._children.watch(pid, lambda how: self._ended(name, running, how))
-        if "nofile" not in spec.limits:  # else it sets its own, maybe before us
-            with suppress(ProcessLookupError, PermissionError):
-                resource.prlimit(pid, resource.RLIMIT_NOFILE, self._nofile)
         self._policy.feed(ev.Spawned(name, pid))
         if spec.ready.kind in ("tcp", "http", "exec"):
             self._probe_readiness(name, running)
@@ -168,6 +165,14 @@ class Processes:
         if not self._to_record:
             self._reactor.call_soon(self._record_some)
         self._to_record.append(name)
+
+    def _posix_spawn(self, launch: spawn.Launch) -> int:
+        # Race: what it inherits holds from its first instruction on; to give it a limit later is too late.
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._nofile)
+        try:
+            return spawn.spawn(launch)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._nofile[1], self._nofile[1]))
 
     def _prepare(self, spec: ProcessSpec, name: str) -> spawn.Launch:
         output = self._outputs.get(name)

@@ -5,10 +5,12 @@ processes; then, when they run, import what is heavy and open the control socket
 """
 
 import os
+import resource
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 from limpet_supervisor.client import directory
@@ -32,6 +34,9 @@ from .processes import Processes
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
 _SETTLE: Final = 1.0
 """Seconds that a process must have run, if nothing else tells that it is ready, for the node to say READY."""
+_TRIES: Final = 60
+"""Times that READY is said, a second apart, to a service manager that does not take it."""
+_STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _EXTEND_EVERY: Final = 5.0
 _EXTEND_BY: Final = 15_000_000
 """Microseconds, for EXTEND_TIMEOUT_USEC (sd_notify(3))."""
@@ -89,18 +94,26 @@ class Daemon:
         self._restarting = False
         self._interrupts = 0
         self._told_ready = False
+        self._told = ""
+        """The last status that the service manager took."""
+        self._unheard = 0
+        """Times that it did not take READY."""
         self._settling: Timer | None = None
         self._log_line = log
         self._unsaid = unsaid
         """Kinds of events that are left out of the log."""
-        nofile = raise_file_limit()
+        # A stop before the loop runs ends the boot; in a second life both may be blocked since the first.
+        signal.signal(signal.SIGTERM, _stopped)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        self._cwd = os.getcwd()
+        self._nofile = raise_file_limit()
         prctl.become_subreaper()
         self._reactor = Reactor()
         self._ground = Ground(directory.prepare(node_name(spec)))
         self._listeners = Listeners()
         self._output: Output | None = None
         try:
-            self._build(spec, stdout, nofile, color=color)
+            self._build(spec, stdout, color=color)
         except BaseException:
             self._abandon()
             raise
@@ -112,7 +125,7 @@ class Daemon:
             self._output.shutdown()
         self._ground.leave()
 
-    def _build(self, spec: NodeSpec, stdout: int | None, nofile: tuple[int, int], *, color: bool) -> None:
+    def _build(self, spec: NodeSpec, stdout: int | None, *, color: bool) -> None:
         run = self._ground.directory
         cleared = self._ground.clear()
         specs = processes(spec.root)
@@ -157,9 +170,10 @@ class Daemon:
                 values=values,
             ),
             directory=f"{run.path}/notify",
-            nofile=nofile,
+            nofile=self._nofile,
         )
         self._agents = agents
+        self._reactor.on_signal(signal.SIGTERM, self._terminated)
 
     def _evaluate_configuration(self, injection: str, users: frozenset[int]) -> str:
         """Path of the values of config/runtime.py, one file for each user; empty without a runtime.py."""
@@ -181,7 +195,6 @@ class Daemon:
         os.chdir(self._spec.directory)
         reactor = self._reactor
         reactor.on_error = self._bug
-        reactor.on_signal(signal.SIGTERM, self.node.shut_down)
         reactor.on_signal(signal.SIGINT, self._interrupted)
         reactor.on_signal(signal.SIGHUP, self._hung_up)
         reactor.on_signal(signal.SIGUSR1, self.node.output.reopen)
@@ -213,10 +226,17 @@ class Daemon:
         )
         self._tell_manager()
 
-    def _restart(self) -> None:
-        self._restarting = True
+    def _restart(self, restarting: bool) -> None:
+        """Whether the node boots again when it has stopped: what was asked for last."""
+        self._restarting = restarting
+
+    def _terminated(self) -> None:
+        self._interrupts += 1
+        self._restarting = False
+        self.node.shut_down()
 
     def _interrupted(self) -> None:
+        self._restarting = False
         self._interrupts += 1
         if self._interrupts == 1:
             self.node.shut_down()
@@ -235,7 +255,8 @@ class Daemon:
 
     def _bug(self, error: Exception) -> None:
         """An exception that should not have come up to the loop: said, counted, and the node goes on."""
-        self._log("a bug in limpet; please report it:\n" + "".join(traceback.format_exception(error)))
+        with suppress(OSError):  # whoever takes the log may be what failed
+            self._log("a bug in limpet; please report it:\n" + "".join(traceback.format_exception(error)))
 
     def _dump(self) -> None:
         """USR2: the state of everything, into the log."""
@@ -252,7 +273,9 @@ class Daemon:
             ready = sum(each.ready for each in instances)
             wanted = sum(each.wanted for each in instances)
             stopping = "\nSTOPPING=1" if node.state is NodeState.STOPPING else ""
-            notify(f"STATUS={node.state.value}: {ready} of {wanted} ready{stopping}")
+            text = f"STATUS={node.state.value}: {ready} of {wanted} ready{stopping}"
+            if text != self._told and notify(text):
+                self._told = text
 
     def _tell_ready(self) -> None:
         """READY, once whoever is ready by merely running has run for a moment: dying at once is no start."""
@@ -260,19 +283,24 @@ class Daemon:
             return
         unsettled = self.node.settles_in(_SETTLE)
         if unsettled is None or unsettled > 0:
-            wait = _SETTLE if unsettled is None else unsettled
-
-            def again() -> None:
-                self._settling = None
-                self._tell_manager()
-
-            self._settling = self._reactor.call_later(wait, again)
+            self._tell_again(_SETTLE if unsettled is None else unsettled)
+            return
+        if "NOTIFY_SOCKET" in os.environ and not notify("READY=1") and self._unheard < _TRIES:
+            # The service manager's queue is full: a READY that is lost would be a start that never ends.
+            self._unheard += 1
+            self._tell_again(_SETTLE)
             return
         self._told_ready = True
-        notify("READY=1")
         if self._witness is not None:
             self._witness.ready()
         give_back_memory()
+
+    def _tell_again(self, wait: float) -> None:
+        def again() -> None:
+            self._settling = None
+            self._tell_manager()
+
+        self._settling = self._reactor.call_later(wait, again)
 
     def _extend(self) -> None:
         """A boot or a stop that goes on is not a hang (EXTEND_TIMEOUT_USEC)."""
@@ -298,20 +326,39 @@ class Daemon:
         self._code = EXIT_CODES[reason]
         node = self.node
         self._log(f"{self._spec.name} is stopped" if self._code == 0 else f"{self._spec.name} has failed")
+        self._reactor.stop()  # whatever goes wrong from here on, it ends
         if not self._told_ready and self._witness is not None:
             self._witness.failed(*_blame(node))
         if hasattr(self, "_handlers"):
-            self._handlers.finish()
+            self._handlers.finish(restarting=self._restarting)
             self._control.close()
         self._agents.close()
         node.processes.close()
         node.output.shutdown()
         self._listeners.close()
         self._ground.leave()
-        self._reactor.stop()
         if self._restarting:
-            self._reactor.close()
+            self._boot_again()
+
+    def _boot_again(self) -> None:
+        """Becomes the node's next life: the same command, where and with what it was started."""
+        # Race: a stop that comes from here on waits, blocked, for the next life; one that has come is kept.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        if _STOPS & self._reactor.arrived():
+            return
+        self._reactor.close()
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._nofile)
+            os.chdir(self._cwd)
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        except OSError as error:
+            self._code = 1
+            sys.stderr.write(f"limpet: {self._spec.name} cannot boot again. {error.strerror}. start it\n")
+
+
+def _stopped(_number: int, _frame: object) -> None:
+    """TERM while the node boots: what there is of it is taken down, and that is a stop as any other."""
+    sys.exit(0)
 
 
 def _blame(node: Node) -> tuple[str, str, tuple[str, ...]]:

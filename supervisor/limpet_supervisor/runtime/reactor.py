@@ -149,12 +149,15 @@ class Reactor:
         with suppress(BlockingIOError):  # full of wake-ups: it will wake
             os.write(self._wake_write, b"\0")
 
-    def _woken(self, _events: int) -> None:
+    def arrived(self) -> frozenset[int]:
+        """Signals that have come and whose callbacks have not been called; they are taken."""
         try:
-            numbers = os.read(self._wake_read, 4096)
+            return frozenset(os.read(self._wake_read, 4096))
         except BlockingIOError:
-            return
-        for number in dict.fromkeys(numbers):
+            return frozenset()
+
+    def _woken(self, _events: int) -> None:
+        for number in self.arrived():
             if callback := self._signals.get(number):
                 callback()
 

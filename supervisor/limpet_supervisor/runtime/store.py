@@ -4,6 +4,7 @@ Each is replaced by rename(2), so a reader sees the old one or the new one; and 
 one process as with five thousand. Only facts about what runs: no environment, no secret.
 """
 
+import errno
 import os
 from contextlib import suppress
 from typing import Final
@@ -47,7 +48,9 @@ class Store:
         path = f"{self._directory}/{record.name}.json"
         fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, _encode(record))
+            data = _encode(record)
+            if os.write(fd, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(fd)
         os.rename(f"{path}.new", path)
@@ -59,8 +62,8 @@ class Store:
 
     def clear(self) -> None:
         """Forgets all."""
-        for entry in os.listdir(self._directory):
-            with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
+            for entry in os.listdir(self._directory):
                 os.unlink(f"{self._directory}/{entry}")
 
     def records(self) -> list[Record]:
