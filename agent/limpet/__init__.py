@@ -1,7 +1,7 @@
 """Limpet inside the application's process: standard library only.
 
 config      values of config/runtime.py: `from limpet import config; config.get("bookshop", "repo")`
-environment env(); values what they may be; origins where each comes from; providers more of them from elsewhere
+environment env(); values what they may be; origins where each comes from; providers more from elsewhere
 runtime_config, entry_check   what a boot and a check run
 agent       stage 0: what every supervised Python process carries
 inject      how stage 0 gets into a process: a sitecustomize module for PYTHONPATH

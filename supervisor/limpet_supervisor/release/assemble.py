@@ -140,7 +140,7 @@ def _write_boot_data(release: Release) -> None:
             if not os.path.islink(full) and elf.is_elf(full):
                 glibc = max(glibc, elf.read(full).glibc)
     words = (
-        release.python.version,
+        release.python.version if release.bundles else "host",
         release.limpet,
         release.python.machine,
         linker or "-",

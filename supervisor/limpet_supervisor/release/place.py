@@ -4,6 +4,7 @@ Everything is renamed into its place, so a file that has left the project leaves
 """
 
 import base64
+import glob
 import os
 import re
 import secrets
@@ -51,6 +52,7 @@ def put(release: Release) -> None:
         shutil.rmtree(trash, ignore_errors=True)
     _make_cookie(release.path)
     _refresh_manifests(release, shared)
+    _sweep(release.path)
     shutil.rmtree(release.root, ignore_errors=True)
 
 
@@ -72,17 +74,13 @@ def prune(root: str, name: str, keep: int) -> tuple[list[str], list[str]]:
     by_age.sort(key=lambda version: version != current)
     used = {version: _user_of(os.path.join(root, "lib", f"{name}-{version}")) for version in by_age[keep:]}
     in_use = [version for version, pid in used.items() if pid]
-    kept = [*by_age[:keep], *in_use]
     old = [version for version in by_age[keep:] if version not in in_use]
-    wanted = {part for version in kept for part in parts_of(root, name, version)}
     removed = []
     for version in old:
-        for part in parts_of(root, name, version):
-            path = os.path.join(root, part)
-            if part not in wanted and os.path.isdir(path):
-                shutil.rmtree(path)
-                removed.append(part)
-    return removed, [f"{version} is in use by pid {used[version]}" for version in in_use]
+        for part in (f"lib/{name}-{version}", f"releases/{version}"):
+            shutil.rmtree(os.path.join(root, part), ignore_errors=True)
+            removed.append(part)
+    return [*removed, *_sweep(root)], [f"{version} is in use by pid {used[version]}" for version in in_use]
 
 
 def _user_of(directory: str) -> int:
@@ -95,10 +93,18 @@ def _user_of(directory: str) -> int:
     return 0
 
 
-def parts_of(root: str, name: str, version: str) -> tuple[str, ...]:
-    """The directories that a version consists of."""
-    runtime, limpet, *_ = _read(os.path.join(root, "releases", version, "boot.data")).split()
-    return (f"runtime-{runtime}", f"limpet-{limpet}", f"lib/{name}-{version}", f"releases/{version}")
+def _sweep(root: str) -> list[str]:
+    """Removes the interpreters and supervisors that no version names any more; returns which."""
+    wanted = set()
+    for file in glob.glob(f"{glob.escape(root)}/releases/*/boot.data"):
+        runtime, limpet, *_ = _read(file).split()
+        wanted |= {f"limpet-{limpet}", f"runtime-{runtime}"}
+    removed = []
+    for entry in sorted(os.listdir(root)):
+        if entry.startswith(("runtime-", "limpet-")) and entry not in wanted:
+            shutil.rmtree(os.path.join(root, entry))
+            removed.append(entry)
+    return removed
 
 
 def _is_the_same(release: Release, part: str) -> bool:

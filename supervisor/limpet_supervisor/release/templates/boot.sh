@@ -66,7 +66,7 @@ if [ ! -e "$limpet_linker" ]; then
     exit 1
 fi
 if [ ! -x "$limpet_python" ]; then
-    echo "ERROR: $RELEASE_NAME $RELEASE_VSN needs Python $limpet_runtime at $(readlink -- "$limpet_python"), which is not there" >&2
+    echo "ERROR: $RELEASE_NAME $RELEASE_VSN needs the Python at $(readlink -f -- "$limpet_python" || echo "$limpet_python"), which is not there" >&2
     exit 1
 fi
 case $1 in

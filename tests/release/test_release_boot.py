@@ -1,0 +1,177 @@
+"""A built bookshop boots from wherever it lies, for whoever runs it, and writes nothing where it lies."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.bookshop import requires_bookshop
+from support.postgres import requires_postgres, running
+from support.release import clean_environ, requires_root, run
+
+pytestmark = requires_bookshop
+
+
+class Release:
+    """bin/bookshop, with a database, a port and a place for its state of its own."""
+
+    def __init__(self, root: Path, directory: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.root = root
+        self.directory = directory
+        self.prefix: tuple[str, ...] = ()
+        self.environ = clean_environ(
+            DATABASE_URL=f"sqlite:///{directory}/shop.db",
+            SECRET_KEY_BASE="of the test",
+            PORT=str(self.port),
+            RELEASE_TMP=str(directory / "run"),
+        )
+
+    def __call__(self, *arguments: str, script: str = "bookshop") -> "subprocess.CompletedProcess[str]":
+        command = (*self.prefix, self.root / "bin" / script, *arguments)
+        return run(*command, cwd=self.directory, env=self.environ, timeout=90)
+
+    def health(self) -> int:
+        """What the site answers to a probe."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=30) as answer:
+            return answer.status
+
+
+@pytest.fixture
+def release(shop: Path) -> Iterator[Release]:
+    directory = Path(tempfile.mkdtemp(prefix="ls", dir="/tmp"))
+    made = Release(shop, directory)
+    try:
+        yield made
+    finally:
+        if made("pid").returncode == 0:
+            made("stop")
+        shutil.rmtree(directory)
+
+
+def test_a_node_boots_answers_and_stops_from_a_tree_that_was_moved(release: Release) -> None:
+    started = release("daemon")
+    assert started.returncode == 0, started.stderr
+    assert release.health() == 200
+    status = json.loads(release("status", "--json").stdout)
+    assert {each["name"]: each["agent"] for each in status["processes"] if each["state"] == "running"} == {
+        "web.1": "ready",
+        "web.2": "ready",
+        "worker.1": "ready",
+    }
+    assert release("pid").stdout.strip() == str(status["node"]["pid"])
+    assert release("rpc", "len(bookshop.web.app.state.carts)").stdout == "0\n"
+    repriced = release("rpc", "bookshop.tasks:reprice", "9781937785536", "4000", "--json")
+    assert json.loads(repriced.stdout)["value"] == "'9781937785536: 4200 -> 4000 cents'"
+    stopped = release("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "bookshop stopped\n")
+    assert release("status").returncode == 3
+
+
+def test_nothing_is_written_below_the_root(release: Release) -> None:
+    before = listing(release.root)
+    assert release("daemon").returncode == 0
+    assert release("eval", "import email.mime.text").returncode == 0
+    assert release("stop").returncode == 0
+    assert listing(release.root) == before
+    assert release("verify").stdout.startswith("bookshop 1.0.0: ")
+
+
+@requires_root
+def test_any_user_without_a_home_may_run_it_from_a_read_only_tree(release: Release) -> None:
+    release.directory.chmod(0o777)
+    os.chown(release.directory, 12345, 12345)
+    release.prefix = ("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "env", "-u", "HOME")
+    del release.environ["RELEASE_TMP"]
+    started = release("daemon")
+    try:
+        assert started.returncode == 0, started.stderr
+        assert release.health() == 200
+        assert "/tmp/limpet-12345/bookshop" in release("paths").stdout
+    finally:
+        stopped = release("stop")
+    assert stopped.returncode == 0, stopped.stderr
+
+
+def test_only_what_is_in_the_release_is_imported(release: Release) -> None:
+    """Neither the host's packages, nor a user's, nor those of who has built it."""
+    release.environ |= {"PYTHONPATH": "/nonexistent/first", "PYTHONHOME": "/nonexistent"}
+    shown = release("eval", "import sys; print(*sys.path[1:], sys.prefix, sys.executable, sep='\\n')")
+    assert shown.returncode == 0, shown.stderr
+    paths = shown.stdout.splitlines()
+    assert [path for path in paths if not path.startswith(f"{release.root}/")] == []
+    assert f"{release.root}/lib/bookshop-1.0.0" in paths
+
+
+def test_its_libraries_are_its_own_but_for_the_c_library(release: Release) -> None:
+    shown = release("eval", "import ssl, sqlite3, ctypes; print(open('/proc/self/maps').read())")
+    libraries = {line.split(maxsplit=5)[5] for line in shown.stdout.splitlines() if ".so" in line}
+    outside = {
+        path.rpartition("/")[2].partition(".")[0]
+        for path in libraries
+        if not path.startswith(str(release.root))
+    }
+    assert outside <= {"libc", "libm", "ld-linux-x86-64", "ld-linux-aarch64", "libdl", "libpthread", "librt"}
+
+
+def test_migrations_run_with_the_node_down_and_with_it_up(release: Release) -> None:
+    migrated = release("eval", "bookshop.release.migrate()")
+    assert (migrated.returncode, "0001 -> 0002" in migrated.stdout + migrated.stderr) == (0, True)
+    back = release("eval", "bookshop.release.rollback('0001')")
+    assert (back.returncode, "0002 -> 0001" in back.stdout + back.stderr) == (0, True)
+    assert release(script="migrate").returncode == 0
+    assert release("daemon").returncode == 0
+    again = release("eval", "bookshop.release.migrate()")
+    assert (again.returncode, "Running" in again.stdout + again.stderr) == (0, False)
+
+
+@requires_postgres
+def test_migrations_run_on_postgresql(release: Release) -> None:
+    with running() as url:
+        release.environ["DATABASE_URL"] = url
+        migrated = release("eval", "bookshop.release.migrate()")
+        assert (migrated.returncode, "0001 -> 0002" in migrated.stdout + migrated.stderr) == (0, True)
+        assert release("daemon").returncode == 0
+        assert release.health() == 200
+        back = release("eval", "bookshop.release.rollback('0001')")
+        assert (back.returncode, "0002 -> 0001" in back.stdout + back.stderr) == (0, True)
+        assert release("stop").returncode == 0
+
+
+def test_without_its_database_the_boot_is_refused_with_a_line(release: Release) -> None:
+    del release.environ["DATABASE_URL"]
+    for verb in (("start",), ("daemon",), ("eval", "1"), ("check",)):
+        refused = release(*verb)
+        assert refused.returncode == 78, verb
+        assert "DATABASE_URL is not set" in refused.stderr
+        assert "releases/1.0.0/runtime.py:6" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_config_says_where_each_value_comes_from_and_no_secret(release: Release) -> None:
+    release.environ["POOL_SIZE"] = "7"
+    shown = release("config").stdout
+    assert "of the test" not in shown
+    assert release.environ["DATABASE_URL"] not in shown
+    rows = {line.split()[0]: line for line in shown.splitlines()}
+    assert "secret(***)" in rows["bookshop.repo.url"]
+    assert rows["bookshop.repo.url"].endswith("releases/1.0.0/runtime.py:12, DATABASE_URL")
+    assert rows["bookshop.repo.pool_size"].endswith("runtime.py:12, POOL_SIZE")
+    assert rows["bookshop.worker.every"].endswith("default of WORKER_EVERY")
+    assert "release.toml:" in rows["node.processes.web.instances"]
+    values = json.loads(release("config", "bookshop.repo", "--json").stdout)["values"]
+    assert [value["value"] for value in values] == ["secret(***)", "7"]
+
+
+def listing(root: Path) -> list[tuple[str, int]]:
+    """Every file below, with the time of its last change."""
+    return sorted((str(path), path.lstat().st_mtime_ns) for path in root.rglob("*"))
