@@ -18,7 +18,7 @@ from .inspection import where
 from .interrupt import Interrupted
 from .jobs import Job, Session
 from .names import autoload
-from .natives import allocate_lock, load_threading, monotonic, sleep, start_new_thread
+from .natives import allocate_lock, monotonic, sleep, start_new_thread
 from .onloop import on_loop
 from .render import HARD_LIMIT, LIMIT, bounded, class_name, type_name
 from .source import compile_block, forget
@@ -175,7 +175,6 @@ class Evaluations:
     def _begin(self, job: Job, work: Callable[[Job], Any]) -> None:
         if len(self._jobs) >= RUNNING:
             raise RuntimeError(f"{RUNNING} evaluations run already, abandoned ones included")
-        load_threading()
         job.work = work
         self._jobs[job.request] = job
         try:

@@ -13,7 +13,6 @@ from limpet.agent import allocate_lock, get_ident, monotonic, sleep, start_new_t
 __all__ = [
     "allocate_lock",
     "get_ident",
-    "load_threading",
     "main_thread",
     "monotonic",
     "sleep",
@@ -26,7 +25,7 @@ def main_thread() -> int:
     return stage0.agent.main if stage0.agent is not None else 0
 
 
-def load_threading() -> None:
+def _load_threading() -> None:
     """Makes sure that `threading` knows the main thread for what it is.
 
     Before Python 3.13 that module takes whichever thread imports it first for the main one. Evaluated code
@@ -57,3 +56,6 @@ def load_threading() -> None:
         known._ident = main  # noqa: SLF001
         known._tstate_lock = lock  # noqa: SLF001
         module._active[main] = known  # noqa: SLF001
+
+
+_load_threading()

@@ -15,7 +15,7 @@ from .complete import complete, signature
 from .evaluate import Evaluations
 from .inspection import stacks
 from .loops import running_loops
-from .natives import load_threading, start_new_thread
+from .natives import start_new_thread
 from .source import check
 from .threads import forget_thread, name_thread
 
@@ -89,7 +89,6 @@ class _Agent:
             finally:
                 forget_thread()
 
-        load_threading()
         start_new_thread(run, ())
 
 
