@@ -334,8 +334,8 @@ class Handlers:
         return [instances[name] for name in names if name in instances]
 
     def _is_up(self, instance: Instance) -> bool:
-        """Ready, or ended as it should, or stopped by someone else meanwhile."""
-        return instance.ready or instance.outcome is Outcome.EXITED or not instance.wanted
+        """Ready, or ended as it should, or with its supervisor, or stopped by someone else meanwhile."""
+        return instance.ready or instance.outcome in (Outcome.EXITED, Outcome.ENDED) or not instance.wanted
 
     def _when_up(
         self, names: tuple[str, ...], began: float, answer: Answer, text: str, *, fresh: bool
