@@ -161,3 +161,13 @@ def test_ready_is_said_again_to_a_service_manager_that_could_not_take_it() -> No
                     pass
         finally:
             os.unlink(path)
+
+
+def test_a_daemon_that_is_told_to_end_before_its_node_is_ready_leaves_nothing() -> None:
+    with node('[processes.a]\ncommand = ["sleep", "1000"]\nready = { exec = ["false"] }\n') as made:
+        command = [sys.executable, "-m", "limpet_shell", "daemon"]
+        made.process = subprocess.Popen(command, cwd=made.directory, env=made.environ)
+        made.wait_pid("a.1")
+        made.process.send_signal(signal.SIGTERM)
+        assert made.process.wait(BOUND) == 128 + signal.SIGTERM
+        assert made.limpet("status").returncode == 3

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from limpet_supervisor import lean
 from limpet_supervisor.client import directory
@@ -59,14 +59,26 @@ def detached(file: str, release: str | None, *, timeout: float, progress: Callab
             start_new_session=True,
         )
     os.close(told)
-    progress(f"{name} starts as pid {child.pid}")
+    asked = {
+        number: signal.signal(number, _leave)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup says
+    }
     try:
+        progress(f"{name} starts as pid {child.pid}")
         return _wait(child, tell, log, time.monotonic() + timeout)
     except BaseException:
         _stop(child)
         raise
     finally:
         os.close(tell)
+        for number, handler in asked.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """Who started the node gives up (`timeout`, a terminal that closes): it is stopped, as by Ctrl-C."""
+    raise SystemExit(128 + number)
 
 
 def _wait(child: "subprocess.Popen[bytes]", tell: int, log: str, deadline: float) -> int:
