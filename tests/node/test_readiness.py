@@ -22,6 +22,12 @@ ready = {{ log = "up", timeout = "{BOUND:g}s" }}
         assert all(process.ready for process in made.status().values())
 
 
+def test_a_node_is_ready_with_the_last_of_many_processes() -> None:
+    """They are started in batches; those that are ready by running send nothing after the last."""
+    with running('[processes.p]\ncommand = ["sleep", "1000"]\ninstances = 130\nagent = false\n') as made:
+        assert len(made.status()) == 130
+
+
 LAST_WORDS = """
 [processes.p]
 command = ["python3", "-c", '''

@@ -131,6 +131,8 @@ class Processes:
             self._to_spawn.popleft()
         if self._to_spawn:
             self._reactor.call_soon(self._spawn_some)
+        else:
+            self._policy.feed()  # that nothing is left to be started may be all that the node waits for
 
     def _spawn(self, name: str) -> None:
         instance = self._policy.instance(name)
