@@ -152,10 +152,15 @@ def version(file: str, chosen: Release, environ: Mapping[str, str] = os.environ)
                 written = _installed(str(project.get("name")), file, environ)
             if written is None:
                 return DEVELOPMENT_VERSION
-    if not isinstance(written, str) or not re.fullmatch(_VERSION, written):
+    if not isinstance(written, str) or not is_version(written):
         wanted = 'a version such as "1.0.0" or { from_package = "NAME" }'
         raise Problem(path, f"expected {wanted}, found {_shown(written)}")
     return written
+
+
+def is_version(text: str) -> bool:
+    """Whether it can be one: it becomes the name of a directory."""
+    return re.fullmatch(_VERSION, text) is not None
 
 
 def wrong(file: str, *problems: "Problem") -> ConfigError:

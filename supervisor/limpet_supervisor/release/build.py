@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from limpet_supervisor import __version__
 from limpet_supervisor.config.load import load_for_build
-from limpet_supervisor.config.names import DEVELOPMENT_VERSION
+from limpet_supervisor.config.names import DEVELOPMENT_VERSION, is_version
 from limpet_supervisor.config.python import find_python
 from limpet_supervisor.errors import ConfigError, LimpetError
 
@@ -57,8 +57,8 @@ def plan(
             'write version = "1.0.0", or use --version',
         )  # fmt: skip
     version = configured if version is None else version
-    if not version.strip():
-        raise ConfigError(f"The version of {chosen.name} is blank", todo='write version = "1.0.0"')
+    if not is_version(version):
+        raise ConfigError(f'The version "{version}" cannot be used', todo='use one such as "1.0.0"')
     env = node.env
     where = os.path.abspath(path) if path else os.path.join(project, "_build", env, "rel", chosen.name)
     python = (

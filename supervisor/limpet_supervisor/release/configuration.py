@@ -50,7 +50,7 @@ def _write_built(release: Release, built: dict[str, Any]) -> str | bool:
     kept = {key: built[key] for key in ("schema", "env", "values", "origins", "recorded")}
     path = f"{release.version_path}/config.json"
     with open(release.at(path), "w", encoding="utf-8") as file:
-        json.dump(kept, file, indent=1, sort_keys=True)
+        json.dump(kept, file, indent=1)
         file.write("\n")
     return f"../../{path}"
 
