@@ -74,6 +74,8 @@ def _takes(action: Action, verb: str) -> str:
 
 
 def _bash_words(takes: str, command: str) -> str:
+    if takes == "commands":  # the first word is one of them; most of them want names then
+        return f"$({command} _complete $([ $COMP_CWORD -eq 2 ] && echo commands || echo names) 2>/dev/null)"
     if takes in set(_NAMED.values()):
         return f"$({command} _complete {takes} 2>/dev/null)"
     return "" if takes in {"value", "file"} else takes

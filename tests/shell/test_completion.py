@@ -72,6 +72,7 @@ def test_bash_completes_names_from_the_running_node() -> None:
         assert in_bash(place, "limpet why w") == ["web", "worker", "web.1", "worker.1"]
         assert in_bash(place, "limpet rpc --process wo") == ["worker", "worker.1"]
         assert in_bash(place, "limpet ctl sca") == ["scale"]
+        assert in_bash(place, "limpet ctl restart wo") == ["worker", "worker.1"]
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
