@@ -316,7 +316,10 @@ class Processes:
             return
         self._cancel(running.until_ready)
         self._cancel(running.until_end)
-        family = procfs.descendants_of(name, running.pid, os.getpid())
+        if self._children.may_have_strays():
+            family = procfs.descendants_of(name, running.pid, os.getpid())
+        else:  # then all of it is below its main process; a look at all of /proc for each of many takes seconds
+            family = procfs.children(running.pid)
         self._children.signal(running.pid, signal.SIGKILL)
         for pid in family:
             with suppress(ProcessLookupError, PermissionError):
@@ -340,12 +343,12 @@ class Processes:
             self._children.reap()  # members that are dead and not yet reaped
             if _group_lives(pid):
                 return True
+        if not (thorough or len(self._children) <= _FEW) or not self._children.may_have_strays():
+            return False
         if thorough:
             return bool(procfs.descendants_of(name, None, os.getpid(), group=pid))
-        if len(self._children) <= _FEW and self._children.has_strays():
-            ours = procfs.children(os.getpid(), recursive=False)
-            return any(child not in self._children and procfs.marker(child) == name for child in ours)
-        return False
+        ours = procfs.children(os.getpid(), recursive=False)
+        return any(child not in self._children and procfs.marker(child) == name for child in ours)
 
     def sweep(self, name: str, group: int, *, number: int, grace: float) -> None:
         """Ends what is left of an instance; the policy is told Swept when nothing is."""

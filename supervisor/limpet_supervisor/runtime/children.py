@@ -50,13 +50,14 @@ class Children:
             return False
         return True
 
-    def has_strays(self) -> bool:
+    def may_have_strays(self) -> bool:
         """Whether we have children that nobody watches: orphans of a watched one, since we are a subreaper.
 
-        They come to our first thread, which is also the one that spawns: one small file tells.
+        They come to our first thread, which is also the one that spawns: one small file tells. True also where
+        the kernel has no such file.
         """
         if self._list < 0:
-            return False
+            return True
         size = 4096
         while len(listed := os.pread(self._list, size, 0)) == size:
             size *= 4
