@@ -9,7 +9,7 @@ from support.node import running
 
 GETS_AWAY = """
 [processes.a]
-command = ["sh", "-c", "(setsid sh -c 'echo $$ > %s/pid; exec sleep 1000' &); exec sleep 1000"]
+command = ["sh", "-c", "(setsid sh -c 'echo $$$$ > %s/pid; exec sleep 1000' &); exec sleep 1000"]
 shutdown = "%s"
 ready = { exec = ["test", "-s", "%s/pid"] }
 [processes.b]

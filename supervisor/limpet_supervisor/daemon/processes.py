@@ -35,6 +35,8 @@ _FEW: Final = 100
 """Up to so many children, a look at all of ours costs less than a spawn."""
 _SWEEP_GRACE: Final = 5.0
 """Seconds at most for what a crashed process has left behind, before its successor starts."""
+_RESERVED: Final = 40
+"""Descriptors that are left for the control socket and its clients."""
 _SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC})
 """What a system is short of for a while."""
 _MEMORY_EVERY: Final = 5.0
@@ -141,6 +143,7 @@ class Processes:
         spec = self._policy.spec_of(instance)
         early: list[Cancellable] = []
         try:
+            self._leave_some_descriptors()
             cached = self._launches.get(name)
             if cached is None or cached[0] is not spec:
                 cached = self._launches[name] = (spec, self._prepare(spec, name))
@@ -167,6 +170,17 @@ class Processes:
         if not self._to_record:
             self._reactor.call_soon(self._record_some)
         self._to_record.append(name)
+
+    def _leave_some_descriptors(self) -> None:
+        """A node that has no descriptor left can neither be asked nor told: the last ones are for that.
+
+        Raises:
+            OSError: only those are left.
+        """
+        lowest = os.dup(2)
+        os.close(lowest)
+        if lowest >= self._nofile[1] - _RESERVED:
+            raise OSError(errno.EMFILE, f"{os.strerror(errno.EMFILE)} (RLIMIT_NOFILE is {self._nofile[1]})")
 
     def _posix_spawn(self, launch: spawn.Launch) -> int:
         # Race: what it inherits holds from its first instruction on; to give it a limit later is too late.
@@ -318,7 +332,7 @@ class Processes:
         self._cancel(running.until_end)
         if self._children.may_have_strays():
             family = procfs.descendants_of(name, running.pid, os.getpid())
-        else:  # then all of it is below its main process; a look at all of /proc for each of many takes seconds
+        else:  # then all of it is below its main process; all of /proc, for each of many, would take seconds
             family = procfs.children(running.pid)
         self._children.signal(running.pid, signal.SIGKILL)
         for pid in family:

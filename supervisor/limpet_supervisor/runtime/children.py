@@ -53,8 +53,8 @@ class Children:
     def may_have_strays(self) -> bool:
         """Whether we have children that nobody watches: orphans of a watched one, since we are a subreaper.
 
-        They come to our first thread, which is also the one that spawns: one small file tells. True also where
-        the kernel has no such file.
+        They come to our first thread, which is also the one that spawns: one small file tells. True also
+        where the kernel has no such file.
         """
         if self._list < 0:
             return True
