@@ -169,7 +169,7 @@ class Handlers:
             line = self.observer.status((chosen.name,))[0]
             answer.reply(m.WhyReply(process=line, deaths=tuple(deaths.get(chosen.name, ()))))
 
-        self.node.when_settled(chosen.name, tell)
+        self.node.when_settled(tell)
 
     @_answers(m.Cancel, Right.OBSERVE)
     def cancel(self, request: m.Cancel, answer: Answer) -> None:

@@ -75,8 +75,9 @@ class Node:
         self._deadlines: dict[str, Timer] = {}
         self._box_paths: dict[str, str] = {}
         self._groups: dict[str, int] = {}
-        self._settling: dict[str, list[Callable[[], None]]] = {}
-        """Whose last words are on their way, and who waits for them."""
+        self._unsettled = 0
+        """Deaths whose last words are on their way."""
+        self._until_settled: deque[Callable[[], None]] = deque()
 
     # -- the policy's view --------------------------------------------------------------------------------
 
@@ -209,21 +210,21 @@ class Node:
         def settled(lines: tuple[str, ...]) -> None:
             if death in deaths:
                 deaths[deaths.index(death)] = replace(death, last_lines=lines[-_LAST_LINES:])
-            for call in self._settling.pop(died.name, []):
-                call()
+            self._unsettled -= 1
+            while self._unsettled == 0 and self._until_settled:
+                self._until_settled.popleft()()
 
         # A node that stops asks for nobody's last words: they are in the files.
         if died.pid and self.state is not NodeState.STOPPING:
-            self._settling.setdefault(died.name, [])
+            self._unsettled += 1
             self.output.settled(died.name, settled)
 
-    def when_settled(self, name: str, call: Callable[[], None]) -> None:
-        """Calls as soon as the last words of whatever has died as `name` are known; at once if they are."""
-        waiting = self._settling.get(name)
-        if waiting is None:
-            call()
+    def when_settled(self, call: Callable[[], None]) -> None:
+        """Calls as soon as the last words of whatever has died are known; at once if they are."""
+        if self._unsettled:
+            self._until_settled.append(call)
         else:
-            waiting.append(call)
+            call()
 
     def _sweep(self, name: str) -> None:
         instance = self.tree.instances[name]
@@ -255,13 +256,11 @@ class Node:
         self.state = NodeState.STOPPING
 
         def over() -> None:
-            if self._settling:  # the last words of whoever is to blame are part of the reason
-                self.when_settled(next(iter(self._settling)), over)
-            else:
-                # In a turn of its own: whoever waits for a condition is told that the node has ended, first.
-                self.reactor.call_soon(lambda: self._on_end(reason))
+            # In a turn of its own: whoever waits for a condition is told that the node has ended, first.
+            self.reactor.call_soon(lambda: self._on_end(reason))
 
-        self.processes.sweep_strays(over)
+        # The last words of whoever is to blame are part of the reason.
+        self.processes.sweep_strays(lambda: self.when_settled(over))
 
     # -- commands -----------------------------------------------------------------------------------------
 

@@ -375,4 +375,6 @@ def _blame(node: Node) -> tuple[str, str, tuple[str, ...]]:
     name, death = max(deaths, key=lambda each: each[1].at)
     how = death.cause if death.pid == 0 else f"{death.exit} after {death.uptime:.1f}s"
     cause = "" if death.cause == "ended by itself" or death.pid == 0 else f" ({death.cause})"
-    return what, f"{name}: {how}{cause}", death.last_lines
+    # Race: what a process that dies at once says may have come with the death before.
+    lines = next((each.last_lines for each in node.deaths[name] if each.last_lines), ())
+    return what, f"{name}: {how}{cause}", lines
