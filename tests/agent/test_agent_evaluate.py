@@ -23,6 +23,16 @@ def test_values_underscore_and_out(idle: Pair) -> None:
     assert child.finish(b"\n") == (0, "bye\n", "")
 
 
+def test_what_is_not_numbered_leaves_names_and_no_answer(idle: Pair) -> None:
+    """A start-up file is no input of the session."""
+    _child, peer = idle
+    asked = peer.send("evaluate", session="s1", source="found = 6\n7", timeout=None, numbered=False)
+    assert peer.reply(asked)[0].number == 0
+    assert peer.value("found") == "6"
+    assert peer.value("sorted(Out)") == "[1]"
+
+
+
 def test_out_keeps_the_last_twenty_values(idle: Pair) -> None:
     _child, peer = idle
     for number in range(25):

@@ -218,7 +218,7 @@ def test_the_console_goes_on_in_the_restarted_process() -> None:
 def test_a_project_s_start_up_file_brings_names() -> None:
     files = {**FILES, ".limpet.py": "from __main__ import shop\n"}
     with running(SHOP, files=files) as made, console(made, "remote") as terminal:
-        terminal.wait_for("web.1 [2]>")
+        terminal.wait_for("web.1 [1]>")
         terminal.send("shop.order(7)\r")
         terminal.wait_for("(7, 1)")
 

@@ -74,11 +74,15 @@ class Evaluations:
         session.out.clear()
         output.release()
 
-    def evaluate(self, request: int, session: Session, source: str, timeout: float | None) -> None:
-        """Evaluates `source` in `session`; answers when it ends."""
-        session.number += 1
+    def evaluate(
+        self, request: int, session: Session, source: str, timeout: float | None, *, numbered: bool = True
+    ) -> None:
+        """Evaluates `source` in `session`; answers when it ends. What is not numbered leaves no `_`, no Out."""
+        session.number += numbered
         job = Job(request, session, timeout)
-        job.name = f"<console {session.name} {job.number}>" if session.name else f"<rpc {request}>"
+        job.kept = numbered
+        place = str(job.number) if numbered else "start"
+        job.name = f"<console {session.name} {place}>" if session.name else f"<rpc {request}>"
 
         def prepare(tree: ast.Module) -> None:
             autoload(tree, session.namespace, vars(builtins))
@@ -209,7 +213,8 @@ class Evaluations:
         if job.stopping:  # before it began
             raise Interrupted
         value = job.work(job)
-        job.session.keep(value)
+        if job.kept:
+            job.session.keep(value)
         if value is None:
             return {"ok": True, "value": None, "type": None}
         limit = LIMIT if job.session.name else HARD_LIMIT

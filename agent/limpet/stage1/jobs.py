@@ -44,6 +44,7 @@ class Job:
 
     Attributes:
         work: gives the value; called behind the guard, in the job's own thread.
+        kept: whether its value becomes `_` and a part of Out.
         deadline: monotonic time; None for none.
         stopping: why it is being interrupted; empty as long as it is not.
     """
@@ -53,6 +54,7 @@ class Job:
         self.session = session
         self.number = session.number
         self.name = ""
+        self.kept = True
         self.work: Callable[[Job], Any] | None = None
         self.began = monotonic()
         self.timeout = timeout

@@ -45,7 +45,10 @@ class _Agent:
                 self._answer(request, "done", {})
             case "evaluate":
                 session = evaluations.session(frame["session"])
-                evaluations.evaluate(request, session, frame["source"], frame.get("timeout"))
+                numbered = frame.get("numbered", True)
+                evaluations.evaluate(
+                    request, session, frame["source"], frame.get("timeout"), numbered=numbered
+                )
             case "call":
                 evaluations.call(request, frame["function"], frame["arguments"], frame.get("timeout"))
             case "interrupt":

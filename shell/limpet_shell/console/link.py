@@ -112,10 +112,14 @@ class Link:
         )
         return reply
 
-    def evaluate(self, source: str, timeout: float | None = 30.0) -> Answers:
+    def evaluate(self, source: str, timeout: float | None = 30.0, *, numbered: bool = True) -> Answers:
         """The answers to an evaluation in the session."""
         request = messages.Evaluate(
-            source=source, process=self._model.process, session=self.name, timeout=timeout
+            source=source,
+            process=self._model.process,
+            session=self.name,
+            timeout=timeout,
+            numbered=numbered,
         )
         return self.client.streaming(request)
 

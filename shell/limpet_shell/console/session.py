@@ -122,12 +122,12 @@ class Session:
         except (OSError, UnicodeDecodeError) as error:
             self.screen.error(f"{path} cannot be read: {error}")
             return
-        if not await self._evaluate(source):
+        if not await self._evaluate(source, numbered=False):
             self.screen.error(f"{path} failed")
 
-    async def _evaluate(self, source: str) -> bool:
+    async def _evaluate(self, source: str, *, numbered: bool = True) -> bool:
         """Shows what it prints and its value or traceback; whether it succeeded."""
-        async with self.link.evaluate(source) as (request_id, answers):
+        async with self.link.evaluate(source, numbered=numbered) as (request_id, answers):
             reading = asyncio.ensure_future(self._read(answers))
             try:
                 if not await self._finished(reading):

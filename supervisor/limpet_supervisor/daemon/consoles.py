@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from limpet_supervisor.errors import LimpetError, NoSuchProcess
+from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
 from limpet_supervisor.runtime.agents import GONE, AgentConnection
 from limpet_supervisor.wire import messages as m
 from limpet_supervisor.wire.agent import AgentAnswer
@@ -126,6 +126,7 @@ class Consoles:
             request.source,
             session=request.session,
             source=request.source,
+            numbered=request.numbered,
         )
 
     def call(self, request: m.Call, answer: Answer) -> None:
@@ -151,6 +152,8 @@ class Consoles:
         shown: str,
         **parameters: Any,
     ) -> None:
+        if timeout is not None and not timeout > 0:  # NaN is neither above nor below
+            raise UsageError(f"{timeout} is no time for an evaluation", todo="say a number of seconds above 0")
         name = self.name_of(connection)
         self._audit(answer.peer, f"{name} evaluates {' '.join(shown.split())[:_SHOWN]}", name)
         began = self._node.reactor.now()

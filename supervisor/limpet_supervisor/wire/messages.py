@@ -339,6 +339,8 @@ class Evaluate(Request, tag="evaluate", frozen=True):
     """Empty: a namespace of its own, gone afterwards."""
     timeout: float | None = 30.0
     """Seconds; None: no deadline."""
+    numbered: bool = True
+    """Whether it is an input of the session, with a number and a place in Out; a start-up file is none."""
 
 
 class Call(Request, tag="call", frozen=True):
