@@ -44,7 +44,7 @@ class Installer:
     def __init__(self, python: Interpreter, scratch: str) -> None:
         self._python = python
         self._scratch = scratch
-        self._uv = _find_uv()
+        self._uv = find_uv()
 
     @property
     def name(self) -> str:
@@ -176,7 +176,8 @@ def own_requirements() -> list[str]:
     return [f"{name}=={version}" for name, version in sorted(found.items())]
 
 
-def _find_uv() -> str | None:
+def find_uv() -> str | None:
+    """Path of uv: on PATH, or beside our own interpreter."""
     beside = os.path.join(os.path.dirname(sys.executable), "uv")
     return shutil.which("uv") or (beside if os.access(beside, os.X_OK) else None)
 
