@@ -10,6 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from limpet_supervisor.errors import LimpetError
 from limpet_supervisor.wire import messages as m
 from support.node import BOUND, Node, node, running
 
@@ -171,3 +174,16 @@ def test_a_daemon_that_is_told_to_end_before_its_node_is_ready_leaves_nothing() 
         made.process.send_signal(signal.SIGTERM)
         assert made.process.wait(BOUND) == 128 + signal.SIGTERM
         assert made.limpet("status").returncode == 3
+
+
+def test_a_command_that_is_cancelled_gets_its_final_reply(tmp_path: Path) -> None:
+    """Who leaves off waiting for a stop is told so; the stop goes on."""
+    with running(STUBBORN % (tmp_path, tmp_path)) as made, made.client() as client:
+        stream = client.stream(m.StopProcess(name="a"), timeout=BOUND)
+        made.wait_for((tmp_path / "asked").exists)
+        stream.cancel()
+        with pytest.raises(LimpetError, match="No longer waited for"):
+            for _answer in stream:
+                pass
+        (tmp_path / "go").touch()
+        made.wait_for(lambda: made.status()["a.1"].state == "stopped")

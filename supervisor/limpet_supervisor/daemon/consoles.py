@@ -153,7 +153,9 @@ class Consoles:
         **parameters: Any,
     ) -> None:
         if timeout is not None and not timeout > 0:  # NaN is neither above nor below
-            raise UsageError(f"{timeout} is no time for an evaluation", todo="say a number of seconds above 0")
+            raise UsageError(
+                f"{timeout} is no time for an evaluation", todo="say a number of seconds above 0"
+            )
         name = self.name_of(connection)
         self._audit(answer.peer, f"{name} evaluates {' '.join(shown.split())[:_SHOWN]}", name)
         began = self._node.reactor.now()

@@ -13,14 +13,17 @@ from typing import Any, Final
 import zmq
 
 from limpet_supervisor.errors import LimpetError, ProtocolError
-from limpet_supervisor.runtime.reactor import Priority, Reactor
+from limpet_supervisor.runtime.reactor import Priority, Reactor, Timer
 from limpet_supervisor.wire import codec
 from limpet_supervisor.wire.messages import AnyRequest, Failure, Item, Reply, StreamEnd
 
 _PER_TURN: Final = 64
 """Requests answered in one turn of the loop; the rest in the next."""
-_QUEUE: Final = 10_000
-"""Messages that wait for one slow client."""
+_QUEUE: Final = 2_000
+"""Messages that wait for one slow client; with those of a follower, of 32 KiB, that is 64 MB."""
+_RETRY: Final = 0.05
+_LAST_RETRY: Final = 2.0
+"""Seconds before a final reply that was not taken is tried again: doubled from the first to the last."""
 _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 _LAST: Final = int(zmq.NOBLOCK)
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -70,7 +73,8 @@ class Answer:
         self.peer.on_gone.pop(self.request_id, None)
         if isinstance(reply, StreamEnd) and self.dropped:
             reply = StreamEnd(dropped=self.dropped)
-        self._control.send(self, reply)
+        if not self._control.send(self, reply):
+            self._control.send_later(self, reply)
 
     def fail(self, error: LimpetError) -> None:
         """Sends the error as the final reply."""
@@ -119,6 +123,8 @@ class Control:
             os.umask(mask)
         self._drain_scheduled = False
         self._draining = False
+        self._unsent: list[tuple[Answer, Reply]] = []
+        self._retry_timer: Timer | None = None
         reactor.add(_descriptor(self._monitor), lambda _events: self._disconnections())
         reactor.add(_descriptor(self._socket), lambda _events: self._drain(), priority=Priority.CONTROL)
         self._schedule()
@@ -144,8 +150,30 @@ class Control:
                 self._schedule()
         return True
 
+    def send_later(self, answer: Answer, reply: Reply) -> None:
+        """Sends a final reply once the client takes something again: it waits for that, for ever."""
+        if len(self._unsent) < _QUEUE:
+            self._unsent.append((answer, reply))
+            if self._retry_timer is None:
+                self._retry_in(_RETRY)
+
+    def _retry_in(self, delay: float) -> None:
+        self._retry_timer = self._reactor.call_later(delay, lambda: self._retry(delay))
+
+    def _retry(self, delay: float) -> None:
+        self._retry_timer = None
+        unsent, self._unsent = self._unsent, []
+        for answer, reply in unsent:
+            here = self._peers.get(answer.peer.identity) is answer.peer
+            if here and not self.send(answer, reply):
+                self._unsent.append((answer, reply))
+        if self._unsent:
+            self._retry_in(min(2 * delay, _LAST_RETRY))
+
     def close(self) -> None:
         """Sends what waits (for half a second at most) and closes."""
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
         self._reactor.remove(_descriptor(self._socket))
         self._reactor.remove(_descriptor(self._monitor))
         self._socket.disable_monitor()
@@ -166,16 +194,19 @@ class Control:
         """Takes requests until there is none left: only then does the descriptor tell of the next."""
         receive, receive_rest = self._socket.recv, self._socket.recv_multipart
         self._draining = True
+        empty = False
         try:
             for _ in range(_PER_TURN):
                 try:
                     identity = receive(_LAST, copy=False)
                 except zmq.Again:
+                    empty = True
                     return
                 self._take(self._peer(identity), receive_rest(_LAST))
         finally:
             self._draining = False
-        self._schedule()
+            if not empty:  # also after a bug: what came behind it would not be told of again
+                self._schedule()
 
     def _peer(self, identity: Any) -> Peer:
         key = bytes(identity)

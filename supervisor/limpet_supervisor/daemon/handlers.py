@@ -383,8 +383,13 @@ class Handlers:
                 answer.fail(LimpetError(f"{node.spec.name} has ended", "a supervisor gave up", "see its log"))
 
         node.conditions[key] = check
+
+        def leave() -> None:
+            end()
+            answer.fail(LimpetError("No longer waited for", "what was asked for goes on", "see status"))
+
         progress = node.reactor.call_every(_PROGRESS_EVERY, lambda: self._progress(answer))
-        answer.until_gone(end)
+        answer.until_gone(leave)
         check()
 
     def _show_progress(self, answer: Answer) -> None:

@@ -14,6 +14,8 @@ from limpet_supervisor.runtime.reactor import Reactor
 QUEUE_LINES: Final = 10_000
 QUEUE_CHARACTERS: Final = 4 * 1024 * 1024
 _LINES_PER_CALL: Final = 500
+_CHARACTERS_PER_CALL: Final = 32 * 1024
+"""A single line may be longer."""
 LINE_BYTES: Final = 65536
 """A longer line is delivered in parts of this size."""
 
@@ -77,10 +79,14 @@ class Follower:
 
     def offer(self, name: str, lines: list[str]) -> None:
         """Queues the lines; the loop is woken if it is not already on its way."""
-        for start in range(0, len(lines), _LINES_PER_CALL):
+        start = 0
+        while start < len(lines):
             batch = lines[start : start + _LINES_PER_CALL]
+            while (size := sum(map(len, batch))) > _CHARACTERS_PER_CALL and len(batch) > 1:
+                batch = batch[: len(batch) // 2]
+            start += len(batch)
             self._offered[0] += len(batch)
-            self._offered[1] += sum(map(len, batch))
+            self._offered[1] += size
             self._queue.append((name, batch))
         # Race: the loop clears the flag before it takes, so a batch that it does not see is announced again.
         if not self._scheduled:
