@@ -217,7 +217,8 @@ class _Reader:
             found["file"] = "none"
         elif file.upper() not in ("AUTO", "SYSLOG"):
             found["file"] = expand(file)
-        if error.upper() not in ("AUTO", "NONE") and error != file and not given.flag("redirect_stderr"):
+        aside = error.upper() in ("AUTO", "NONE") or error.startswith("/dev/") or error == file
+        if not aside and not given.flag("redirect_stderr"):
             given.note("stderr_logfile", "standard error goes to the process's one log")
         if found.get("file") != "none":
             if size := given.text("stdout_logfile_maxbytes"):

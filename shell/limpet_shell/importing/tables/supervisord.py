@@ -41,7 +41,7 @@ _PROCESS: Final = (
     differs(
         "startsecs",
         "backoff.reset",
-        "ready as soon as it is started; one that stays up so long restarts without delay; see `ready`",
+        "ready at once: see `ready`; one that stays up so long restarts without delay; an early end is none apart",
         ("1",),
     ),
     differs(
