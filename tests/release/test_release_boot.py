@@ -175,3 +175,24 @@ def test_config_says_where_each_value_comes_from_and_no_secret(release: Release)
 def listing(root: Path) -> list[tuple[str, int]]:
     """Every file below, with the time of its last change."""
     return sorted((str(path), path.lstat().st_mtime_ns) for path in root.rglob("*"))
+
+
+def test_the_pid_of_start_is_the_scripts_and_a_restart_keeps_it(release: Release) -> None:
+    with subprocess.Popen(
+        [release.root / "bin/server"],
+        cwd=release.directory,
+        env=release.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert any("bookshop 1.0.0 is ready" in line for line in process.stdout)
+        assert release("pid").stdout == f"{process.pid}\n"
+        assert release("restart").returncode == 0
+        assert release("pid").stdout == f"{process.pid}\n"
+        assert release.health() == 200
+        process.send_signal(15)
+        process.stdout.read()
+        assert process.wait(30) == 0
