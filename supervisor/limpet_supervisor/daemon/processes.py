@@ -22,6 +22,7 @@ from limpet_supervisor.model.status import Exit
 from limpet_supervisor.model.units import format_duration, format_size
 from limpet_supervisor.runtime import procfs, spawn
 from limpet_supervisor.runtime.children import Children
+from limpet_supervisor.runtime.limits import SHORTAGES
 from limpet_supervisor.runtime.notify import NotifySocket
 from limpet_supervisor.runtime.output import Output
 from limpet_supervisor.runtime.probes import LivenessCheck, Readiness
@@ -37,8 +38,6 @@ _SWEEP_GRACE: Final = 5.0
 """Seconds at most for what a crashed process has left behind, before its successor starts."""
 _RESERVED: Final = 40
 """Descriptors that are left for the control socket and its clients."""
-_SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC})
-"""What a system is short of for a while."""
 _MEMORY_EVERY: Final = 5.0
 
 
@@ -428,7 +427,7 @@ class Processes:
 def _spawn_failed(name: str, error: OSError | ValueError | LimpetError) -> ev.SpawnFailed:
     """What the policy is told of a process that could not be made."""
     cause = error.__cause__ if isinstance(error, LimpetError) else error
-    short = isinstance(cause, OSError) and cause.errno in _SHORTAGES
+    short = isinstance(cause, OSError) and cause.errno in SHORTAGES
     why = error.strerror if isinstance(error, OSError) else None
     return ev.SpawnFailed(name, why or str(error), random.random(), shortage=short)
 

@@ -14,12 +14,15 @@ import msgspec
 
 from limpet_supervisor.wire import agent as wire
 
+from .limits import SHORTAGES
 from .reactor import READ, WRITE, Reactor, Timer
 
 _CREDENTIALS: Final = struct.Struct("3i")
 _MAX_QUEUED: Final = 8 * 1024 * 1024
 """Bytes that wait for one agent; one that reads so little is given up."""
 _HELLO_WITHIN: Final = 5.0
+_PAUSE: Final = 0.5
+"""Seconds without a look at the socket when there is no descriptor left for a connection."""
 GONE: Final = "gone"
 """The `re` of the answer that the daemon makes up when an agent's connection is lost."""
 
@@ -174,7 +177,8 @@ class Agents:
             os.umask(mask)
         self._socket.listen(1024)
         self._path = path
-        reactor.add(self._socket.fileno(), self._accept)
+        self._paused: Timer | None = None
+        self._listen()
 
     def __iter__(self) -> Iterator[AgentConnection]:
         return iter([connection for connection in self._connections if connection.hello])
@@ -210,16 +214,30 @@ class Agents:
         """Lets all agents go and removes the socket."""
         for connection in list(self._connections):
             connection.close()
+        if self._paused is not None:
+            self._paused.cancel()
         self.reactor.remove(self._socket.fileno())
         self._socket.close()
         if os.path.exists(self._path):
             os.unlink(self._path)
 
+    def _pause(self) -> None:
+        """Looks away for a moment: a connection that cannot be accepted would wake the loop all the time."""
+        self.reactor.remove(self._socket.fileno())
+        self._paused = self.reactor.call_later(_PAUSE, self._listen)
+
+    def _listen(self) -> None:
+        self.reactor.add(self._socket.fileno(), self._accept)
+
     def _accept(self, _events: int) -> None:
         for _ in range(64):
             try:
                 connection, _address = self._socket.accept()
-            except OSError:
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in SHORTAGES:
+                    self._pause()
                 return
             connection.setblocking(False)
             raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

@@ -20,10 +20,11 @@ from limpet_supervisor.runtime.addresses import (
     resolve,
 )
 from limpet_supervisor.runtime.children import Children
+from limpet_supervisor.runtime.limits import SHORTAGES
 from limpet_supervisor.runtime.reactor import READ, WRITE, Reactor, Timer
 
-Callback = Callable[[bool, str], None]
-"""Whether the probe passed, and what was seen, for a person."""
+Callback = Callable[[bool | None, str], None]
+"""Whether the probe passed (None: it could not be made, for a shortage of ours), and what was seen."""
 
 _HEAD_BYTES: Final = 8192
 _BODY_BYTES: Final = 1024 * 1024
@@ -44,7 +45,7 @@ class Attempt:
         self._callback = None
         self._finish()
 
-    def _answer(self, passed: bool, detail: str) -> None:
+    def _answer(self, passed: bool | None, detail: str) -> None:
         callback, self._callback = self._callback, None
         if callback is not None:
             callback(passed, detail)
@@ -78,10 +79,16 @@ class Connect(Attempt):
         self._socket: socket.socket | None = None
         self._waiting: list[Address] = []
         self._why = "no address"
+        self._short = False
         if (found := candidates(address)) is not None:
             reactor.call_soon(lambda: self._resolved(found, ""))
         else:
-            resolve(reactor, address, self._resolved)
+            try:
+                resolve(reactor, address, self._resolved)
+            except RuntimeError as error:  # no more threads
+                self._short = True
+                why = str(error)
+                reactor.call_soon(lambda: self._resolved([], why))
 
     def _resolved(self, addresses: list[Address], why: str) -> None:
         if self._callback is not None:
@@ -98,6 +105,7 @@ class Connect(Attempt):
                 )
             except OSError as error:
                 self._why = error.strerror or str(error)
+                self._short = error.errno in SHORTAGES
                 continue
             self._socket = connecting
             try:
@@ -115,7 +123,7 @@ class Connect(Attempt):
             self._connected(connecting)
             return
         self._finish()
-        self._answer(passed=False, detail=self._why)
+        self._answer(passed=None if self._short else False, detail=self._why)
 
     def _failed(self, why: str | None) -> None:
         self._why = why or self._why
@@ -231,9 +239,10 @@ class Exec(Attempt):
         self._said = b""
         self._children = children
         self._pid: int | None = None
-        self._output, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        os.set_blocking(write, True)
+        self._output = write = -1
         try:
+            self._output, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            os.set_blocking(write, True)
             process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -246,10 +255,12 @@ class Exec(Attempt):
         except OSError as error:
             self._finish()
             why = f"{command[0]}: {error.strerror or error}"
-            reactor.call_soon(lambda: self._answer(passed=False, detail=why))
+            passed = None if error.errno in SHORTAGES else False
+            reactor.call_soon(lambda: self._answer(passed, why))
             return
         finally:
-            os.close(write)
+            if write >= 0:
+                os.close(write)
         process.returncode = 0  # to subprocess it is over: Children waits for it
         self._pid = process.pid
         reactor.add(self._output, self._readable)

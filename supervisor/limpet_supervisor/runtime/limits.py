@@ -1,8 +1,13 @@
 """Our own limits and memory."""
 
 import ctypes
+import errno
 import gc
 import resource
+from typing import Final
+
+SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC})
+"""What a system is short of for a while: no fault of whom it hits."""
 
 
 def raise_file_limit() -> tuple[int, int]:

@@ -38,7 +38,7 @@ def probe(
         target: `host:port`, `[v6]:port` or `unix:/path` of tcp; the URL of http.
         command: of exec.
         timeout: in seconds.
-        callback: gets whether it passed, and what was seen.
+        callback: gets whether it passed (None: we could not ask), and what was seen.
         environ: of the command; None: ours.
         cwd: of the command; None: ours.
     """
@@ -102,7 +102,7 @@ class Readiness:
             cwd=self._cwd,
         )
 
-    def _answered(self, passed: bool, detail: str) -> None:
+    def _answered(self, passed: bool | None, detail: str) -> None:
         self.detail = detail
         if passed:
             self._on_ready()
@@ -160,11 +160,11 @@ class LivenessCheck:
             cwd=self._cwd,
         )
 
-    def _answered(self, passed: bool, detail: str) -> None:
+    def _answered(self, passed: bool | None, detail: str) -> None:
         self._timer = self._reactor.call_later(self._liveness.every, self._attempt)
         if passed:
             self.failures = 0
-        else:
+        elif passed is not None:  # Guarantee: what we are short of is not held against the process
             self.failures += 1
             self._on_failure(self.failures, detail)
         if self._cancelled:  # by the callback
