@@ -41,7 +41,7 @@ _PROCESS: Final = (
     differs(
         "startsecs",
         "backoff.reset",
-        "ready at once: see `ready`; one that stays up so long restarts without delay; an early end is none apart",
+        "ready at once (see `ready`); one that stays up so long restarts without delay",
         ("1",),
     ),
     differs(
