@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from limpet_shell import cli
 
-_NAMED = {"names": "names", "name": "names", "process": "names", "release": "releases", "words": "commands"}
+_NAMED = {"names": "names", "name": "names", "process": "agents", "release": "releases", "words": "commands"}
 """Argument -> what `_complete` lists for it."""
 _FILES = frozenset({"file", "directory", "output", "source", "path"})
 

@@ -28,6 +28,7 @@ def process(name: str, **facts: Any) -> ProcessStatus:
         "cpu": 0.3,
         "memory": 31457280,
         "agent": "ready",
+        "agents": (name,) if facts.get("agent", "ready") == "ready" else (),
     }
     return ProcessStatus(name=name, **{**usual, **facts})
 

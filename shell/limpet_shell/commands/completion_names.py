@@ -1,4 +1,4 @@
-"""Names for the completion scripts, one a line: processes and instances, releases, or console commands."""
+"""Names for the completion scripts, of processes (and members with agents), releases, commands."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -8,7 +8,7 @@ from limpet_supervisor.errors import LimpetError
 
 def add_arguments(parser: ArgumentParser) -> None:
     """What to name."""
-    parser.add_argument("what", choices=("names", "releases", "commands"))
+    parser.add_argument("what", choices=("names", "agents", "releases", "commands"))
 
 
 def run(arguments: Namespace) -> int:
@@ -37,4 +37,5 @@ def _names(arguments: Namespace) -> list[str]:
     with target.connect(arguments) as client:
         reply: messages.StatusReply = client.request(messages.Status(), 1.0)
     instances = [process.name for process in reply.processes]
-    return [*dict.fromkeys(name.rpartition(".")[0] for name in instances), *instances]
+    below = [name for name in reply.agents if "/" in name] if arguments.what == "agents" else []
+    return [*dict.fromkeys(name.rpartition(".")[0] for name in instances), *instances, *below]

@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     where.add_argument(
         "--process", default="", metavar="P", help="web, web.1 or web.1/PID (first with an agent)"
     )
-    where.add_argument("--all", action="store_true", help="in every process with an agent")
+    where.add_argument("--all", action="store_true", help="in every process with an agent, forks included")
     options.add_timeout(parser, 30.0, "interrupt it after this time (30s; infinity: never)")
     options.add_json(parser)
     parser.add_argument("words", nargs="*", metavar="EXPR", help="an expression, or module:function ARG…")
@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> int:
 def _everywhere(client: Client, request: Any, *, as_json: bool) -> int:
     """In all processes at once; answers in the order of `status`."""
     status: messages.StatusReply = client.request(messages.Status())
-    names = [process.name for process in status.processes if process.agent == "ready"]
+    names = status.agents
     if not names:
         raise NoSuchProcess("No process has an agent", todo="see: status")
     streams = [(name, client.stream(request(name))) for name in names]

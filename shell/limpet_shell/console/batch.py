@@ -130,10 +130,9 @@ class Batch:
         name, _, rest = text.partition(" ")
         if name == "all":
             status: messages.StatusReply = self._client.request(messages.Status())
-            for process in status.processes:
-                if process.agent == "ready":
-                    output.write(f"{process.name}:")
-                    self._evaluate(rest, process.name, session=False)
+            for process in status.agents:
+                output.write(f"{process}:")
+                self._evaluate(rest, process, session=False)
             return True
         command, words = control.parse(control.split(text))
         if command.name == "quit":

@@ -17,7 +17,7 @@ async def evaluate(client: AsyncClient, source: str, screen: Screen) -> bool:
         LimpetError: the node cannot be asked, or no process has an agent.
     """
     status: messages.StatusReply = await client.request(messages.Status())
-    names = [process.name for process in status.processes if process.agent == "ready"]
+    names = status.agents
     if not names:
         raise NoSuchProcess("No process has an agent", todo="see: :ps")
     replies = await asyncio.gather(*(_one(client, source, name, screen) for name in names))

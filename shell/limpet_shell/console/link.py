@@ -103,7 +103,7 @@ class Link:
         if isinstance(first, LimpetError):
             raise first
         reply = first or await self._attach(process)
-        return self._model.moved(Place(reply.process, reply.pid, reply.python, reply.loops))
+        return self._model.moved(Place(reply.process, reply.pid, reply.python, reply.loops, reply.others))
 
     async def _attach(self, process: str) -> messages.AttachReply:
         client = await self.connect()
@@ -156,13 +156,14 @@ class Link:
             self._checker.close()
             self._checker = None
 
-    async def names(self) -> list[str]:
-        """Names of processes and instances, for completion."""
+    async def names(self, *, members: bool = False) -> list[str]:
+        """Names of processes and instances, and of what is below them and has an agent, for completion."""
         reply: messages.StatusReply | None = await self._soon(messages.Status())
         if reply is None:
             return []
         instances = [process.name for process in reply.processes]
-        return [*dict.fromkeys(name.rpartition(".")[0] for name in instances), *instances]
+        below = [name for name in reply.agents if "/" in name] if members else []
+        return [*dict.fromkeys(name.rpartition(".")[0] for name in instances), *instances, *below]
 
     async def _soon(self, request: messages.Request) -> Any:
         try:

@@ -57,6 +57,8 @@ class Place(NamedTuple):
     pid: int
     python: str
     loops: int
+    others: tuple[str, ...] = ()
+    """Other processes of the same instance in which it could be."""
 
 
 class Model:

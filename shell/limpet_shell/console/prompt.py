@@ -74,7 +74,7 @@ class RemoteCompleter(Completer):
         if len(words) == 1:
             found = [(command.name, command.help) for command in control.COMMANDS.values()]
         else:
-            found = [(name, "") for name in await self._link.names()]
+            found = [(name, "") for name in await self._link.names(members=words[0] == "use")]
         return [
             Completion(name, start_position=-len(word), display_meta=text)
             for name, text in found

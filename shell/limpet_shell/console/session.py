@@ -12,11 +12,13 @@ from limpet_supervisor.errors import LimpetError, UsageError
 
 from . import everywhere
 from .link import Link
-from .model import HELPERS, Input, Kind, Model
+from .model import HELPERS, Input, Kind, Model, Place
 from .screen import Screen
 
 _INTERRUPT_WAIT: Final = 5.0
 """Seconds that an interrupted evaluation has to answer, before the prompt comes back without it."""
+_NAMED: Final = 3
+"""Processes below another one that are named when the console comes there."""
 
 Answers = AsyncIterator[messages.AnyItem | messages.AnyReply]
 
@@ -97,6 +99,8 @@ class Session:
                 place.loops, f"{place.loops} running loops"
             )
             self.screen.notice(f"{place.process}: pid {place.pid}, Python {place.python}, {loops}")
+            if place.others:
+                self.screen.notice(_others(place))
             for path in self.startup_files:
                 await self._startup(path)
             return True
@@ -233,6 +237,15 @@ class Session:
                 self.failed = not evaluating.result()
         finally:
             evaluating.cancel()
+
+
+def _others(place: Place) -> str:
+    """That there are more processes of the same instance to go to, such as a server's workers."""
+    count = len(place.others)
+    names = ", ".join((*place.others[:_NAMED], *(["…"] if count > _NAMED else [])))
+    more = "more " if "/" in place.process else ""
+    who = f"{count} {more}process{'es' if count > 1 else ''} below {place.process.partition('/')[0]}"
+    return f"{who} {'have agents' if count > 1 else 'has an agent'}: :use {names}"
 
 
 def help_lines(paint: Paint) -> list[str]:

@@ -73,6 +73,12 @@ class Consoles:
             return connection.process
         return f"{connection.process}/{connection.pid}"
 
+    def _others(self, connection: AgentConnection) -> tuple[str, ...]:
+        """Names of the other processes with an agent of the same instance."""
+        instance = self._node.tree.instances.get(connection.process)
+        name = self.name_of(connection)
+        return tuple(each for each in self._observer.agents(instance) if each != name) if instance else ()
+
     # -- sessions -----------------------------------------------------------------------------------------
 
     def attach(self, request: m.Attach, answer: Answer) -> None:
@@ -88,7 +94,12 @@ class Consoles:
             self._audit(answer.peer, f"a console attaches to {name}", name)
             answer.reply(
                 m.AttachReply(
-                    process=name, pid=connection.pid, python=hello.python, argv=hello.argv, loops=said.loops
+                    process=name,
+                    pid=connection.pid,
+                    python=hello.python,
+                    argv=hello.argv,
+                    loops=said.loops,
+                    others=() if "/" in request.process else self._others(connection),
                 )
             )
 

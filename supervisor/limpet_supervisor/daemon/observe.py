@@ -112,7 +112,17 @@ class Observer:
             agent_reason=why_none,
             reason=self._reason(instance, now),
             supervisor=instance.supervisor,
+            agents=self.agents(instance),
         )
+
+    def agents(self, instance: Instance) -> tuple[str, ...]:
+        """Names of its processes with an agent: its main process, then those below it, by pid.
+
+        Those that multiprocessing starts for itself are none of the application's, and left out.
+        """
+        pids = {connection.pid for connection in self._node.agents.of(instance.name) if connection.is_process}
+        main = [instance.name] if instance.pid in pids else []
+        return (*main, *(f"{instance.name}/{pid}" for pid in sorted(pids) if pid != instance.pid))
 
     def _reason(self, instance: Instance, now: float) -> str | None:
         tree = self._node.tree
@@ -148,6 +158,8 @@ class Observer:
         deaths = self._node.deaths.get(instance.name)
         if deaths and deaths[0].pid == 0:
             return deaths[0].cause
+        if deaths and deaths[0].cause != "ended by itself":
+            return f"{deaths[0].cause} ({instance.exit})"
         return str(instance.exit)
 
     def _agent(self, instance: Instance) -> tuple[str, str | None]:
@@ -226,7 +238,7 @@ class Observer:
         """The processes below an instance's main process."""
         if instance.pid is None:
             return ()
-        agents = {connection.pid for connection in self._node.agents.of(instance.name)}
+        agents = {connection.pid: connection for connection in self._node.agents.of(instance.name)}
         found = []
         for pid in procfs.children(instance.pid):
             facts = procfs.stat(pid)
@@ -237,7 +249,7 @@ class Observer:
                         ppid=facts.ppid,
                         command=procfs.command(pid),
                         memory=facts.rss,
-                        agent="ready" if pid in agents else "none",
+                        agent=("ready" if agents[pid].is_process else "helper") if pid in agents else "none",
                     )
                 )
         return tuple(found)

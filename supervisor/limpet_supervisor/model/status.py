@@ -71,7 +71,7 @@ class Member(Struct, frozen=True):
     command: str
     memory: int
     agent: str
-    """`ready` or `none`."""
+    """`ready`, `none`, or `helper`: one that multiprocessing has started for itself."""
 
 
 class ProcessStatus(Struct, frozen=True):
@@ -94,6 +94,8 @@ class ProcessStatus(Struct, frozen=True):
     """Why it is in this state: what it waits for, when the next try is, how it ended."""
     supervisor: str = ""
     """Name of its supervisor."""
+    agents: tuple[str, ...] = ()
+    """Names of its processes with an agent, by which they are evaluated in: `web.1`, then `web.1/4711`, …"""
 
 
 class NodeFacts(Struct, frozen=True):

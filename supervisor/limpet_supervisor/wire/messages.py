@@ -61,6 +61,11 @@ class StatusReply(Reply, tag="status", frozen=True):
     node: NodeFacts
     processes: tuple[ProcessStatus, ...]
 
+    @property
+    def agents(self) -> list[str]:
+        """Names of all processes with an agent, those below the supervised ones included."""
+        return [name for process in self.processes for name in process.agents]
+
 
 class TreeNode(Struct, frozen=True, omit_defaults=True):
     """One line of the tree: a supervisor, or a process with its members."""
@@ -122,6 +127,8 @@ class AttachReply(Reply, tag="attached", frozen=True):
     argv: tuple[str, ...]
     loops: int = 0
     """Running asyncio loops."""
+    others: tuple[str, ...] = ()
+    """Names of the instance's other processes with an agent, unless one was asked for by its pid."""
 
 
 class CompleteReply(Reply, tag="completions", frozen=True):
