@@ -40,7 +40,18 @@ class Ground:
 
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
-        self._pid_fd = os.open(directory.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Race: a node that leaves may remove the file between our open and our lock: that locks nothing.
+        while not _is_at(self._lock(), directory.pid_file):
+            os.close(self._pid_fd)
+        os.ftruncate(self._pid_fd, 0)
+        os.pwrite(self._pid_fd, b"%d\n" % os.getpid(), 0)
+        for name in ("processes", "output", "notify"):
+            os.makedirs(f"{directory.path}/{name}", mode=0o700, exist_ok=True)
+        self.store = Store(f"{directory.path}/processes")
+        self._held: list[int] = []
+
+    def _lock(self) -> int:
+        self._pid_fd = os.open(self.directory.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._pid_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -48,15 +59,10 @@ class Ground:
             os.close(self._pid_fd)
             raise BootFailed(
                 "A node runs here already",
-                f"pid {pid} holds {directory.path}",
+                f"pid {pid} holds {self.directory.path}",
                 "stop it, or set RELEASE_NODE",
             ) from None
-        os.ftruncate(self._pid_fd, 0)
-        os.pwrite(self._pid_fd, b"%d\n" % os.getpid(), 0)
-        for name in ("processes", "output", "notify"):
-            os.makedirs(f"{directory.path}/{name}", mode=0o700, exist_ok=True)
-        self.store = Store(f"{directory.path}/processes")
-        self._held: list[int] = []
+        return self._pid_fd
 
     def clear(self) -> list[str]:
         """Removes what a node that crashed here has left; returns what was done, for its log.
@@ -72,7 +78,6 @@ class Ground:
                     self._held.append(os.open(record.output, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
                 for pid in (record.pid, *procfs.descendants_of(record.name, record.pid, os.getpid())):
                     alive[pid] = record.name
-            self.store.remove(record.name)
         if os.path.exists(self.directory.agents):
             # Whoever got away from its process has no parent of ours, and no record: its environment tells.
             for pid in procfs.marked("LIMPET_RUN", self.directory.path):
@@ -81,6 +86,7 @@ class Ground:
             names = ", ".join(dict.fromkeys(alive.values()))
             said.append(f"an earlier node was killed and has left {names} running: ending them")
             _end(list(alive))
+        self.store.clear()  # not before: should we be killed meanwhile, the next node has to find them
         self._remove_sockets_and_values()
         for entry in os.listdir(f"{self.directory.path}/notify"):
             os.unlink(f"{self.directory.path}/notify/{entry}")
@@ -138,6 +144,14 @@ class Ground:
         for name in (self.directory.control, self.directory.agents, *values):
             with suppress(FileNotFoundError):
                 os.unlink(name)
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Whether the open file is the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def agent_package() -> str:

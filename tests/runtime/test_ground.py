@@ -1,0 +1,70 @@
+"""The ground a node stands on, at the moments when another one leaves it or was killed on it."""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from limpet_supervisor.client.directory import RunDirectory
+from limpet_supervisor.daemon import ground
+from limpet_supervisor.errors import BootFailed
+from limpet_supervisor.runtime import procfs
+from limpet_supervisor.runtime.store import Record
+
+
+@pytest.fixture
+def directory() -> Iterator[RunDirectory]:
+    with tempfile.TemporaryDirectory(prefix="lp") as path:
+        yield RunDirectory(path, "the test's")
+
+
+def test_a_lock_on_a_file_that_is_gone_is_none(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node before removes its pid file after we have opened it and before we lock it."""
+    lock = fcntl.flock
+    calls = []
+
+    def removed_first(descriptor: int, operation: int) -> None:
+        if not calls:
+            os.unlink(directory.pid_file)
+        calls.append(operation)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(ground.fcntl, "flock", removed_first)
+    held = ground.Ground(directory)
+    with pytest.raises(BootFailed, match="A node runs here already"):
+        ground.Ground(directory)
+    held.leave()
+
+
+def test_who_a_killed_node_has_left_is_known_until_it_is_gone(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next node may be killed, too, while it waits for them to end."""
+    held = ground.Ground(directory)
+    left = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    try:
+        start_time = procfs.start_time(left.pid)
+        assert start_time is not None
+        record = Record("a.1", left.pid, start_time, time.time(), "", "")
+        held.store.put(record)
+        known = []
+
+        def end(pids: list[int]) -> None:
+            known.append((pids, held.store.records()))
+
+        monkeypatch.setattr(ground, "_end", end)
+        held.clear()
+        assert known == [([left.pid], [record])]
+        assert held.store.records() == []
+    finally:
+        left.kill()
+        left.wait()
+        with contextlib.suppress(FileNotFoundError):
+            held.leave()
