@@ -90,6 +90,34 @@ def test_circus_takes_a_socket_as_standard_input_and_a_virtualenv(imported) -> N
     assert (found.spec.sockets[0].bind, found.spec.sockets[0].mode) == ("unix:/run/php.sock", "0770")
 
 
+def test_circus_knows_the_environment_everywhere(imported) -> None:
+    found = imported(
+        "circus.ini",
+        """
+        [env]
+        PLACE = /srv
+        [watcher:web]
+        cmd = $(circus.env.HOME)/bin/serve ((circus.env.place))
+        virtualenv = $(circus.env.HOME)/venv
+        numprocesses = $(circus.env.COUNT)
+        stdout_stream.filename = $(circus.env.PLACE)/log
+        stderr_stream.filename = $(circus.env.PLACE)/log
+        [socket:web]
+        host = *
+        port = $(circus.env.PORT)
+        """,
+        HOME="/home/ada",
+        PORT="8080",
+        COUNT="3",
+    )
+    web = found.process("web")
+    assert web.command == ("/home/ada/bin/serve", "/srv")
+    assert web.env["VIRTUAL_ENV"] == "/home/ada/venv"
+    assert (web.instances, web.log.file) == (3, "/srv/log")
+    assert found.spec.sockets[0].bind.endswith(":8080")
+    assert "stderr_stream.filename" not in found.noted
+
+
 PROCFILE = """
 # a comment
 web: gunicorn app:app --bind 0.0.0.0:$PORT

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Callable, Mapping
 from configparser import Error, RawConfigParser
 from fnmatch import fnmatch
 from typing import Any, Final
@@ -44,7 +45,7 @@ def parse(source: Source) -> Imported:
             parser = _parser(included, parser)
     sections = {name: dict(parser.items(name)) for name in parser.sections()}
     circus = Given(imported, "[circus]", table.CIRCUS, sections.get("circus", {}))
-    sockets = _Sockets(imported)
+    sockets = _Sockets(imported, _environment(sections, ""))
     watchers: list[tuple[str, Given]] = []
     for section, values in sections.items():
         kind, _, name = section.partition(":")
@@ -97,6 +98,24 @@ def _references(text: str, known: dict[str, str]) -> str:
     return "".join((*out, literal(text[at:])))
 
 
+def _expand(text: str, value: Callable[[str, str], str]) -> str:
+    """`$(circus.…)` replaced by what `value` makes of an option's kind and name; the rest is literal."""
+    out = []
+    at = 0
+    for match in _CIRCUS.finditer(text):
+        out.append(literal(text[at : match.start()]))
+        at = match.end()
+        kind, _, name = (match[1] or match[2] or "wid").partition(".")
+        out.append(value(kind.lower(), name) or literal(match[0]))
+    return "".join((*out, literal(text[at:])))
+
+
+def _variable(name: str, env: Mapping[str, str]) -> str:
+    """A variable by its name in any case, as Circus looks for it: of `env`, or of the environment."""
+    known = {key.lower(): value for key, value in env.items()}
+    return known.get(name.lower(), f"${{{name.upper() if name.islower() else name}:-}}")
+
+
 def _plugin(given: Given) -> None:
     use = given.text("use")
     known = table.PLUGINS.find(use)
@@ -110,17 +129,20 @@ def _plugin(given: Given) -> None:
 class _Sockets:
     """The sockets: their names in Circus and here."""
 
-    def __init__(self, imported: Imported) -> None:
+    def __init__(self, imported: Imported, env: dict[str, str]) -> None:
         self.imported = imported
+        self.env = env
         self.names: dict[str, str] = {}
 
     def add(self, name: str, given: Given) -> None:
         """One [socket:x]."""
-        path = given.text("path")
-        host = given.text("host", "localhost").replace("*", "0.0.0.0")  # noqa: S104 - as it is written
+        path, host, port = (
+            _expand(given.text(option, default), lambda _, known: _variable(known, self.env))
+            for option, default in (("path", ""), ("host", "localhost"), ("port", "8080"))
+        )
         umask = given.text("umask")
         keys = {
-            "bind": f"unix:{literal(path)}" if path else f"{literal(host)}:{int(given.number('port', 8080))}",
+            "bind": f"unix:{path}" if path else f"{'0.0.0.0' if host == '*' else host}:{port}",  # noqa: S104
             "backlog": int(given.number("backlog", 0)) or "",
             "mode": f"{0o777 & ~int(umask, 8):04o}" if path and umask else "",
         }
@@ -153,13 +175,15 @@ class _Watcher:
     def add(self, umask: str) -> None:
         """Adds its process; or one for each number, if $(circus.wid) stands in what is run."""
         given = self.given
-        count = 1 if given.flag("singleton") else int(given.number("numprocesses", 1))
+        count = self.count()
         written = given.text("cmd") + given.text("args")
         if not written:
             given.note("cmd", "left out: it has none", tables.Fate.NONE)
             return
-        if count > 1 and any(
-            (found[1] or found[2] or "wid").lower() == "wid" for found in _CIRCUS.finditer(written)
+        if (
+            isinstance(count, int)
+            and count > 1
+            and any((found[1] or found[2] or "wid").lower() == "wid" for found in _CIRCUS.finditer(written))
         ):
             given.note("numprocesses", "$(circus.wid) stands in what is run: a process for each")
             for number in range(1, count + 1):
@@ -167,15 +191,22 @@ class _Watcher:
         else:
             self.imported.add(self.name, given.place, self.keys(1, count, umask))
 
-    def keys(self, number: int, instances: int, umask: str) -> dict[str, Any]:
+    def count(self) -> int | str:
+        """How many there are, or the reference that says it."""
+        if self.given.flag("singleton"):
+            return 1
+        text = self.expand(self.given.text("numprocesses", "1"), 1)
+        return text if "${" in text else int(self.given.number("numprocesses", 1))
+
+    def keys(self, number: int, instances: int | str, umask: str) -> dict[str, Any]:
         """The process's keys."""
         given = self.given
         words = self.command(number)
         if name := given.text("stdin_socket"):
             words = with_stdin(words, self.sockets.find(name, given.place))
         env = dict(self.env)
-        if path := given.text("virtualenv"):
-            env = {"VIRTUAL_ENV": literal(path), "PATH": f"{literal(path)}/bin:${{PATH}}", **env}
+        if path := self.expand(given.text("virtualenv"), number):
+            env = {"VIRTUAL_ENV": path, "PATH": f"{path}/bin:${{PATH}}", **env}
         signal = signal_name(given.get("stop_signal", "TERM"), given.place)
         every = given.flag("use_sockets") and not any("${sockets." in word for word in words)
         return {
@@ -219,26 +250,20 @@ class _Watcher:
 
     def expand(self, text: str, number: int) -> str:
         """`$(circus.…)` replaced; what is of the environment becomes a reference, the rest is literal."""
-        out = []
-        at = 0
-        for match in _CIRCUS.finditer(text):
-            out.append(literal(text[at : match.start()]))
-            at = match.end()
-            option = (match[1] or match[2] or "wid").lower()
-            kind, _, name = option.partition(".")
-            if option == "wid":
-                out.append(str(number))
-            elif kind == "sockets" and name:
-                out.append(f"${{sockets.{self.sockets.find(name, self.given.place)}}}")
-            elif kind == "env" and name:
-                known = {key.lower(): value for key, value in self.env.items()}
-                out.append(known.get(name, f"${{{name.upper()}:-}}"))
-            elif table.WATCHER.find(option):
-                out.append(literal(self.given.text(option)))
-            else:
-                out.append(literal(match[0]))
-                self.given.note("cmd", f"{match[0]} is not known", tables.Fate.UNKNOWN)
-        return "".join((*out, literal(text[at:])))
+
+        def value(kind: str, name: str) -> str:
+            if kind == "wid":
+                return str(number)
+            if kind == "sockets" and name:
+                return f"${{sockets.{self.sockets.find(name, self.given.place)}}}"
+            if kind == "env" and name:
+                return _variable(name, self.env)
+            if not name and table.WATCHER.find(kind):
+                return literal(self.given.text(kind))
+            self.given.note("cmd", f"circus.{kind} is not known", tables.Fate.UNKNOWN)
+            return ""
+
+        return _expand(text, value)
 
     def log(self, number: int) -> dict[str, Any]:
         """Where its output goes: both streams to one file."""
@@ -246,10 +271,9 @@ class _Watcher:
         found: dict[str, Any] = {}
         for stream in ("stdout_stream", "stderr_stream"):
             kind = given.text(f"{stream}.class").rpartition(".")[2]
-            if file := given.text(f"{stream}.filename"):
-                if "file" in found and found["file"] != literal(file):
+            if file := self.expand(given.text(f"{stream}.filename"), number):
+                if found.setdefault("file", file) != file:
                     given.note(f"{stream}.filename", "standard error goes to the process's one log")
-                found.setdefault("file", self.expand(file, number))
             elif kind not in ("", "StdoutStream", "FancyStdoutStream", *_FILES):
                 given.note(f"{stream}.class", f"{kind}: {_NO_CLASS}", tables.Fate.NONE)
             if size := given.get(f"{stream}.max_bytes"):
