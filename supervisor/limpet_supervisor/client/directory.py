@@ -56,6 +56,11 @@ class RunDirectory(NamedTuple):
         return f"{self.path}/pid"
 
     @property
+    def failure(self) -> str:
+        """Path of the file that says when and why the last node here failed; none if it was stopped."""
+        return f"{self.path}/failure"
+
+    @property
     def logs(self) -> str:
         """Directory of the processes' log files (LOGS_DIRECTORY of systemd.exec(5), if set)."""
         return os.environ.get("LOGS_DIRECTORY", "").partition(":")[0] or f"{self.path}/log"

@@ -249,8 +249,20 @@ def reach(node: str) -> tuple[str, socket]:
         if pid := directory.pid_of(place.path):
             why = f"pid {pid} of {place.path} lives, and its control socket does not answer"
             raise NodeUnreachable(f"{node} does not answer", why, "if it is starting or stopping, try again")
+    for place in places:
+        if failed := _last_failure(directory.RunDirectory(*place)):
+            raise NodeUnreachable(f"{node} is not running", *failed)
     why = refused.why if refused else f"no control socket in {', '.join(place.path for place in places)}"
     raise NodeUnreachable(f"{node} is not running", why, "start it first")
+
+
+def _last_failure(place: directory.RunDirectory) -> tuple[str, str] | None:
+    """Why the last node there failed, and where to read more; None if it did not."""
+    try:
+        with open(place.failure, encoding="utf-8", errors="replace") as file:
+            return f"it failed at {file.read().strip()}", f"see limpet logs, and {place.logs}"
+    except OSError:
+        return None
 
 
 def connect(path: str) -> socket:

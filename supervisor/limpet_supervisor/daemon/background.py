@@ -1,7 +1,7 @@
 """A node in the background: its parent waits until every process is ready, or tells why not.
 
-The child tells its parent by a JSON line on a pipe: {"ready": pid} or {"failed": [error, what, why, lines]};
-the end of the pipe without either means that it died.
+The child tells its parent by JSON lines on a pipe: any number of {"progress": text}, then {"ready": pid} or
+{"failed": [error, what, why, lines]}; the end of the pipe without either means that it died.
 """
 
 import json
@@ -49,7 +49,7 @@ def detached(file: str, release: str | None, *, timeout: float, progress: Callab
     _keep_short(log)
     tell, told = os.pipe2(os.O_CLOEXEC)
     arguments = [*lean.own_command("limpet_supervisor.daemon"), file, release or "", str(told)]
-    with open(log, "ab") as output:
+    with open(log, "ab", opener=_private) as output:
         child = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -66,7 +66,7 @@ def detached(file: str, release: str | None, *, timeout: float, progress: Callab
     }
     try:
         progress(f"{name} starts as pid {child.pid}")
-        return _wait(child, tell, log, time.monotonic() + timeout)
+        return _wait(child, tell, log, time.monotonic() + timeout, progress)
     except BaseException:
         _stop(child)
         raise
@@ -76,29 +76,44 @@ def detached(file: str, release: str | None, *, timeout: float, progress: Callab
             signal.signal(number, handler)
 
 
+def _private(path: str, flags: int) -> int:
+    """Opens a log as the processes' logs are: for us and our group."""
+    return os.open(path, flags, 0o640)
+
+
 def _leave(number: int, _frame: object) -> NoReturn:
     """Who started the node gives up (`timeout`, a terminal that closes): it is stopped, as by Ctrl-C."""
     raise SystemExit(128 + number)
 
 
-def _wait(child: "subprocess.Popen[bytes]", tell: int, log: str, deadline: float) -> int:
-    """The pid of a child that has said it is ready."""
+def _wait(
+    child: "subprocess.Popen[bytes]",
+    tell: int,
+    log: str,
+    deadline: float,
+    progress: Callable[[str], None],
+) -> int:
+    """The pid of a child that has said it is ready; what it says meanwhile goes to `progress`."""
     poll = select.poll()
     poll.register(tell, select.POLLIN)
     said = b""
-    while True:
+    message: dict[str, Any] = {}
+    while not {"ready", "failed"} & message.keys():
+        if "progress" in message:
+            progress(message.pop("progress"))
+        line, newline, rest = said.partition(b"\n")
+        if newline:
+            said = rest
+            message = json.loads(line)
+            continue
         left = deadline - time.monotonic()
         if not poll.poll(None if left == float("inf") else max(0.0, left) * 1000):
             raise TimedOut("The node was not ready in time", "it is stopped again", f"see {log}")
         data = os.read(tell, 65536)
         said += data
-        line, newline, _rest = said.partition(b"\n")
-        if newline:
-            break
         if not data:
             child.wait()
             raise BootFailed(f"The node ended with exit code {child.returncode}", todo=f"see {log}")
-    message: dict[str, Any] = json.loads(line)
     if "ready" in message:
         child.returncode = 0  # it is no longer ours to wait for
         return child.pid
@@ -142,6 +157,12 @@ class _Parent:
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
+
+    def progress(self, text: str) -> None:
+        """What the boot waits for now."""
+        if self._pipe >= 0:
+            with suppress(OSError):  # the parent may have been killed
+                os.write(self._pipe, json.dumps({"progress": text}).encode() + b"\n")
 
     def ready(self) -> None:
         """Every process is ready."""
@@ -192,7 +213,7 @@ def _log(text: str) -> None:
 def _begin_log_anew() -> None:
     path = os.readlink("/proc/self/fd/1")
     os.replace(path, f"{path}.1")
-    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)

@@ -88,9 +88,16 @@ class Ground:
             _end(list(alive))
         self.store.clear()  # not before: should we be killed meanwhile, the next node has to find them
         self._remove_sockets_and_values()
+        with suppress(FileNotFoundError):
+            os.unlink(self.directory.failure)
         for entry in os.listdir(f"{self.directory.path}/notify"):
             os.unlink(f"{self.directory.path}/notify/{entry}")
         return said
+
+    def leave_failure(self, why: str) -> None:
+        """Says why this node failed to whoever asks when it is gone; the next node here clears it."""
+        with suppress(OSError), open(self.directory.failure, "w", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}, {why}\n")
 
     def let_go(self) -> None:
         """The output of an earlier node's processes is in the hands of this one's."""

@@ -178,11 +178,20 @@ class Node:
     def _report(self, kind: str, process: str, text: str) -> None:
         if kind == "ready":
             self.processes.became_ready(process)
-        self.publish(kind, process, text)
+        if kind == "exited" and (deaths := self.deaths.get(process)):
+            death = deaths[0]  # the policy tells of the death before it reports it
+            how = {"code": death.exit.code, "signal": death.exit.signal, "core": death.exit.core}
+            detail = {**how, "uptime": death.uptime, "cause": death.cause, "black_box": death.black_box}
+            self.publish(kind, process, text, death.pid, detail)
+            return
+        instance = self.tree.instances.get(process)
+        self.publish(kind, process, text, instance.pid if instance else None)
 
-    def publish(self, kind: str, process: str, text: str, pid: int | None = None) -> None:
+    def publish(
+        self, kind: str, process: str, text: str, pid: int | None = None, detail: dict[str, Any] | None = None
+    ) -> None:
         """A lifecycle event: to the node's log, and to all who follow."""
-        event = Event(at=time.time(), kind=kind, process=process, pid=pid, text=text)
+        event = Event(at=time.time(), kind=kind, process=process, pid=pid, text=text, detail=detail or {})
         self.events.append(event)
         self._log(kind, text)
         for subscriber in list(self.subscribers.values()):

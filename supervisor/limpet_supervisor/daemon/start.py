@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from limpet_supervisor.client import directory
-from limpet_supervisor.model.spec import NodeSpec, processes
+from limpet_supervisor.model.spec import NodeSpec, is_configured, processes
 from limpet_supervisor.model.status import Death, NodeState
 from limpet_supervisor.runtime import prctl, spawn
 from limpet_supervisor.runtime.agents import Agents
@@ -22,7 +22,7 @@ from limpet_supervisor.runtime.children import Children
 from limpet_supervisor.runtime.limits import give_back_memory, raise_file_limit
 from limpet_supervisor.runtime.notify import notify
 from limpet_supervisor.runtime.output import Output
-from limpet_supervisor.runtime.reactor import Reactor, Timer
+from limpet_supervisor.runtime.reactor import Periodic, Reactor, Timer
 from limpet_supervisor.runtime.sockets import Listeners
 
 from .blackbox import BlackBoxes
@@ -32,6 +32,8 @@ from .node import Node
 from .processes import Processes
 
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
+_PROGRESS_EVERY: Final = 1.0
+_PROGRESS_SHOWN: Final = 3
 _SETTLE: Final = 1.0
 """Seconds that a process must have run, if nothing else tells that it is ready, for the node to say READY."""
 _TRIES: Final = 60
@@ -44,6 +46,9 @@ _EXTEND_BY: Final = 15_000_000
 
 class Witness(Protocol):
     """Who wants to know how a boot goes: the parent of a node in the background."""
+
+    def progress(self, text: str) -> None:
+        """What the boot waits for now."""
 
     def ready(self) -> None:
         """Every process is ready."""
@@ -94,6 +99,8 @@ class Daemon:
         self._restarting = False
         self._interrupts = 0
         self._told_ready = False
+        self._failed_boot = False
+        self._watching: Periodic
         self._told = ""
         """The last status that the service manager took."""
         self._unheard = 0
@@ -177,7 +184,7 @@ class Daemon:
 
     def _evaluate_configuration(self, injection: str, users: frozenset[int]) -> str:
         """Path of the values of config/runtime.py, one file for each user; empty without a runtime.py."""
-        if not self._spec.runtime_config:
+        if not is_configured(self._spec):
             return ""
         from limpet_supervisor.runtime import boot_config
 
@@ -200,6 +207,8 @@ class Daemon:
         reactor.on_signal(signal.SIGUSR1, self.node.output.reopen)
         reactor.on_signal(signal.SIGUSR2, self._dump)
         self.node.conditions[self] = self._tell_manager
+        if self._witness is not None:
+            self._watching = reactor.call_every(_PROGRESS_EVERY, self._tell_progress)
         self._log(f"{self._spec.name} {self._spec.version} starts as pid {os.getpid()}")
         self.node.boot()
         reactor.call_soon(self._ground.let_go)
@@ -263,6 +272,27 @@ class Daemon:
         for instance in self.node.tree.in_order():
             self._log(f"{instance.name}: {instance.state.value}, pid {instance.pid}")
 
+    def _tell_progress(self) -> None:
+        """What the boot waits for; and its end, if a process fails to start more often than it may.
+
+        The intensity's window is for crashes: a process that needs long to fail never exceeds it.
+        """
+        if self._told_ready or self._witness is None or self.node.state is NodeState.STOPPING:
+            self._watching.cancel()
+            return
+        tree = self.node.tree
+        waiting = [each for each in tree.in_order() if each.wanted and not each.ready and not each.outcome]
+        for each in waiting:
+            if each.failures > tree.supervisors[each.supervisor].spec.max_restarts:
+                self._log(f"{each.name} failed to start {each.failures} times: {self._spec.name} gives up")
+                self._failed_boot = True
+                self.node.shut_down()
+                return
+        if waiting and hasattr(self, "_observer"):
+            lines = (self._observer.line(each) for each in waiting[:_PROGRESS_SHOWN])
+            said = "; ".join(f"{line.name}: {line.reason or line.state.value}" for line in lines)
+            self._witness.progress(f"waiting for {len(waiting)} of {len(tree.instances)}: {said}")
+
     def _tell_manager(self) -> None:
         """Readiness, to whoever waits for it: systemd, or the parent of a node in the background."""
         node = self.node
@@ -323,12 +353,17 @@ class Daemon:
 
     def _ended(self, reason: str) -> None:
         """Nothing runs any more."""
-        self._code = EXIT_CODES[reason]
+        self._code = 1 if self._failed_boot else EXIT_CODES[reason]
         node = self.node
-        self._log(f"{self._spec.name} is stopped" if self._code == 0 else f"{self._spec.name} has failed")
         self._reactor.stop()  # whatever goes wrong from here on, it ends
+        what, why, lines = _blame(node)
+        if self._code == 0:
+            self._log(f"{self._spec.name} is stopped")
+        else:
+            self._log(f"{self._spec.name} has failed: {why}")
+            self._ground.leave_failure(why)
         if not self._told_ready and self._witness is not None:
-            self._witness.failed(*_blame(node))
+            self._witness.failed(what, why, lines)
         if hasattr(self, "_handlers"):
             self._handlers.finish(restarting=self._restarting)
             self._control.close()
