@@ -25,6 +25,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.world = World(spec)
         names = sorted(self.world.tree.instances)
         self.world.stubborn = data.draw(st.sets(st.sampled_from(names)))
+        self.world.short = data.draw(st.sets(st.sampled_from(names)))
         self.world.messy = data.draw(st.sets(st.sampled_from(names)))
         self.world.feed(ev.Boot())
         self.shut_down = False

@@ -188,6 +188,16 @@ def test_a_command_for_nobody_does_nothing():
     assert world.start("x.1").stop("x.1").restart("x.1").scale("x", 2).remove("x").tree == before
 
 
+def test_removing_during_a_restart_by_strategy_removes():
+    world = World(sup("root", proc("a"), proc("b"), strategy="one_for_all")).boot()
+    world.stubborn = {"b.1"}
+    world.said()
+    world.remove("b").crash("a.1")
+    world.stubborn = set()
+    assert world.settle().said() == "-b.1 +a.1"
+    assert world.states() == {"a.1": "running"}
+
+
 def test_stopping_during_a_restart_by_strategy_keeps_it_stopped():
     world = World(sup("root", proc("a"), proc("b"), strategy="one_for_all")).boot()
     world.stubborn = {"b.1"}

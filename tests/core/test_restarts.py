@@ -76,6 +76,37 @@ def test_a_second_end_during_a_restart_makes_one_restart_of_both():
     assert world.settle().said() == "-c.1 +a.1 +b.1 +c.1"
 
 
+def test_an_end_of_one_that_is_to_be_stopped_next_is_not_counted():
+    children = [proc("a"), proc("b"), proc("c")]
+    world = World(sup("root", *children, strategy="one_for_all", max_restarts=1)).boot()
+    world.stubborn = {"c.1"}
+    world.said()
+    world.crash("a.1")
+    world.crash("b.1")
+    world.stubborn = set()
+    assert world.settle().said() == "-c.1 +a.1 +b.1 +c.1"
+
+
+def test_peers_that_end_during_a_restart_are_all_started_again():
+    world = World(sup("root", proc("a", instances=3), proc("b"), strategy="rest_for_one")).boot()
+    world.stubborn = {"b.1"}
+    world.said()
+    world.crash("a.1")
+    world.crash("a.3")
+    world.stubborn = set()
+    assert world.settle().said() == "-b.1 +a.1 +a.3 +b.1"
+
+
+def test_nobody_is_started_before_all_that_a_strategy_names_are_down():
+    world = World(sup("root", proc("a"), proc("b"), proc("c"), strategy="one_for_all")).boot()
+    world.stubborn = {"b.1"}
+    world.said()
+    assert world.crash("a.1").said() == "-c.1 -b.1"
+    assert world.start("c.1", "a.1").said() == ""
+    world.stubborn = set()
+    assert world.settle().said() == "+a.1 +b.1 +c.1"
+
+
 def test_rest_for_one_leaves_instances_of_the_same_process_as_they_are():
     spec = proc("a", instances=3, restart="transient")
     world = World(sup("root", spec, proc("b"), strategy="rest_for_one")).boot()
@@ -140,6 +171,17 @@ def test_a_failed_start_is_an_end_like_any_other():
     world.boot()
     assert world.said() == "+a.1 +a.1 +a.1 end escalated"
     assert world.deaths[0].cause == "could not be started: No such file or directory"
+
+
+def test_a_shortage_of_the_systems_is_tried_again_and_does_not_count():
+    world = World(sup("root", proc("a", backoff=Backoff(jitter=0.0)), max_restarts=0))
+    world.failing["a.1"] = 3
+    world.short = {"a.1"}
+    world.boot()
+    assert world.states() == {"a.1": "backoff"}
+    assert world.sleep(0.69).said() == "+a.1 +a.1 +a.1"
+    assert world.sleep(0.02).said() == "+a.1"
+    assert world.states() == {"a.1": "running"}
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ def test_what_crashes_while_its_supervisor_ends_is_left_alone():
     assert world.said() == ""
     world.stubborn = set()
     assert world.settle().said() == "end shutdown"
+    assert not world.kinds("escalated")
 
 
 def test_nothing_is_due_after_the_end():

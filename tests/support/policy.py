@@ -74,6 +74,8 @@ class World:
         self.deadlines: dict[str, float] = {}
         self.failing: dict[str, int] = {}
         """How many more spawns of an instance fail."""
+        self.short: set[str] = set()
+        """Instances whose starts fail for want of something of the system's."""
         self.stubborn: set[str] = set()
         """Instances that ignore their stop signal."""
         self.messy: set[str] = set()
@@ -177,7 +179,7 @@ class World:
         self.asked.remove(name)
         if self.failing.get(name, 0) > 0:
             self.failing[name] -= 1
-            self.feed(ev.SpawnFailed(name, "No such file or directory"))
+            self.feed(ev.SpawnFailed(name, "No such file or directory", shortage=name in self.short))
             return
         self._pids += 1
         self.live[name] = self._pids

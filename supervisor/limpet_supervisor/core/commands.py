@@ -19,7 +19,6 @@ def take_command(draft: Draft, command: ev.Command) -> None:
                 _start(draft, instance)
         case ev.StopCommand(names):
             for instance in _named(draft, names):
-                draft.waiting.discard(instance.name)
                 stop(draft, draft.put(instance, wanted=False, outcome=None), Cause.COMMAND)
         case ev.RestartCommand(names):
             for instance in _named(draft, names):

@@ -144,7 +144,7 @@ def _start(draft: Draft, instance: Instance, at: float | None) -> None:
 
 def _start_supervisor(draft: Draft, name: str, at: float | None) -> None:
     """Starts a nested supervisor anew: all its children, the temporary ones as well."""
-    supervisor = draft.put_supervisor(draft.supervisors[name], phase=Phase.RUNNING, reason=None, restarts=())
+    supervisor = draft.put_supervisor(draft.supervisors[name], phase=Phase.RUNNING, reason=None)
     for unit in supervisor.units:
         if unit in draft.specs:
             for instance in draft.instances_of(unit):
