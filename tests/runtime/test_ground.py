@@ -68,3 +68,16 @@ def test_who_a_killed_node_has_left_is_known_until_it_is_gone(
         left.wait()
         with contextlib.suppress(FileNotFoundError):
             held.leave()
+
+
+def test_a_cleaner_of_tmp_leaves_alone_what_a_node_holds(directory: RunDirectory) -> None:
+    """systemd-tmpfiles passes over a directory that it cannot lock for itself alone."""
+    held = ground.Ground(directory)
+    cleaner = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held.leave()
+        fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(cleaner)

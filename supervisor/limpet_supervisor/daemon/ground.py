@@ -43,6 +43,9 @@ class Ground:
         # Race: a node that leaves may remove the file between our open and our lock: that locks nothing.
         while not _is_at(self._lock(), directory.pid_file):
             os.close(self._pid_fd)
+        # Guarantee: a cleaner of /tmp leaves alone what is below a locked directory (tmpfiles.d(5)); it would
+        # take FIFOs and the pid file after ten days.
+        self._locked = [_locked(path) for path in {directory.path, directory.sockets}]
         os.ftruncate(self._pid_fd, 0)
         os.pwrite(self._pid_fd, b"%d\n" % os.getpid(), 0)
         for name in ("processes", "output", "notify"):
@@ -141,7 +144,8 @@ class Ground:
         if not keep_lock:
             with suppress(FileNotFoundError):
                 os.unlink(self.directory.pid_file)
-        os.close(self._pid_fd)
+        for fd in (self._pid_fd, *self._locked):
+            os.close(fd)
 
     def _remove_sockets_and_values(self) -> None:
         path = self.directory.path
@@ -151,6 +155,12 @@ class Ground:
         for name in (self.directory.control, self.directory.agents, *values):
             with suppress(FileNotFoundError):
                 os.unlink(name)
+
+
+def _locked(directory: str) -> int:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 def _is_at(descriptor: int, path: str) -> bool:
