@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
+from limpet_supervisor.model.status import NodeState
 from limpet_supervisor.runtime.agents import GONE, AgentConnection
 from limpet_supervisor.wire import messages as m
 from limpet_supervisor.wire.agent import AgentAnswer
@@ -53,10 +54,12 @@ class Consoles:
         raise LimpetError(f"{process} has no agent", why)
 
     def _that_stay(self) -> tuple[str, ...]:
+        """Instances that are no tasks, those that are ready first; while the node starts, no others."""
         tree = self._node.tree
-        return tuple(
-            each.name for each in tree.in_order() if tree.specs[each.process].ready.kind != "completed"
-        )
+        starting = self._node.state is NodeState.STARTING
+        stay = (each for each in tree.in_order() if tree.specs[each.process].ready.kind != "completed")
+        chosen = sorted(stay, key=lambda each: not each.ready)
+        return tuple(each.name for each in chosen if each.ready or not starting)
 
     def _agent_of(self, instance: str, member: str) -> AgentConnection | None:
         agents = self._node.agents.of(instance)
