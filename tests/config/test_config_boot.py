@@ -1,8 +1,11 @@
 """config/runtime.py evaluated at boot, by real interpreters, and what `limpet check` looks at."""
 
+import contextlib
 import json
 import os
 import pwd
+import select
+import signal
 import stat
 import subprocess
 import sys
@@ -187,6 +190,28 @@ signal.pause()
     with open(reader, "rb") as stream:
         assert stream.read() == b""
     assert str(error) == "config/runtime.py took longer than 0.5s. it was stopped. see what it waits for"
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_an_evaluation_ends_with_the_command_that_waits_for_it(tmp_path: Path, end: signal.Signals) -> None:
+    (tmp_path / "limpet.toml").write_text('name = "shop"\n')
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/runtime.py").write_text(
+        "import os, pathlib, signal\npathlib.Path('pid').write_text(str(os.getpid()))\nsignal.pause()\n"
+    )
+    os.mkfifo(tmp_path / "pid")
+    with subprocess.Popen([sys.executable, "-m", "limpet_shell", "check"], cwd=tmp_path) as command:
+        evaluation = os.pidfd_open(int((tmp_path / "pid").read_text()))
+        try:
+            command.send_signal(end)
+            assert command.wait(30) == -end
+            poll = select.poll()
+            poll.register(evaluation, select.POLLIN)
+            assert poll.poll(30_000)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(evaluation, signal.SIGKILL)
+            os.close(evaluation)
 
 
 def test_what_the_file_prints_goes_to_standard_error(tmp_path: Path, capfd) -> None:

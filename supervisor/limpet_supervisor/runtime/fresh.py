@@ -13,6 +13,8 @@ from typing import Final
 
 from limpet_supervisor.errors import ConfigError
 
+from . import prctl
+
 TIME: Final = 60.0
 """Seconds that it may take."""
 
@@ -36,7 +38,8 @@ def run(
     """Calls `main(arguments)` of a module of the agent's in a new interpreter; blocks until it has ended.
 
     What it prints goes to our standard error: standard output belongs to whoever called us. What it started
-    and left in its session ends with it.
+    and left in its session ends with it. It ends with us, should we be killed; so it must be the main thread
+    that calls this, or another that lives as long.
 
     Args:
         python: the interpreter.
@@ -54,6 +57,14 @@ def run(
     Raises:
         ConfigError: the interpreter cannot be run.
     """
+    ours = os.getpid()
+
+    def bind() -> None:
+        # Race: we may have ended before it asked to end with us.
+        prctl.die_with_parent(signal.SIGKILL)
+        if os.getppid() != ours:
+            os._exit(1)
+
     try:
         process = subprocess.Popen(
             [python, "-c", _RUN, agent_root, module, *arguments],
@@ -63,6 +74,7 @@ def run(
             stdout=2,
             pass_fds=descriptors,
             start_new_session=True,
+            preexec_fn=bind,  # noqa: PLW1509 - it calls the kernel and nothing else
         )
     except OSError as error:
         raise ConfigError(f"{python} cannot be run in {cwd}", str(error.strerror)) from None
