@@ -45,6 +45,26 @@ def test_a_circle_is_named_in_full_once_at_any_depth(tmp_path: Path) -> None:
     assert found == ["5: processes.a.after: they wait for each other: a -> b -> c -> a"]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [('name = "Shop"', "limpet.toml:1: name: expected"), ("", "name: not there")],
+)
+def test_a_wrong_name_hides_no_other_problem(tmp_path: Path, name: str, said: str) -> None:
+    file = write(tmp_path, f'{name}\nversion = "?"\n[processes.web]\ncomand = "x"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert said in str(caught.value)
+    assert "version: expected" in str(caught.value)
+    assert "processes.web.comand" in str(caught.value)
+
+
+def test_a_wrong_name_of_a_project_s_release_hides_no_other_problem(tmp_path: Path) -> None:
+    file = write(tmp_path, '[tool.limpet.releases.Shop]\nversion = "?"\n', "pyproject.toml")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert len(caught.value.problems) == 2
+
+
 def test_a_diamond_is_no_circle(tmp_path: Path) -> None:
     text = "".join(
         f'[processes.{name}]\ncommand = "x"\nafter = {after}\n'

@@ -65,7 +65,7 @@ def load(file: str, *, release: str | None = None, environ: Mapping[str, str] | 
         ConfigError: it cannot be used; `problems` has all the reasons.
     """
     file = os.path.abspath(file)
-    chosen = names.choose(file, release)
+    chosen = names.look_up(file, release)
     root = built_root(file)
     directory = (
         os.path.join(root, "lib", f"{chosen.name}-{chosen.table['version']}")
@@ -102,7 +102,7 @@ def load_for_build(
         ConfigError: it cannot be used; `problems` has all the reasons.
     """
     file = os.path.abspath(file)
-    chosen = names.choose(file, release)
+    chosen = names.look_up(file, release)
     loading = _Loading(os.path.dirname(file), os.environ if environ is None else environ)
     loading.reader.at_boot = True
     spec = loading.node(file, chosen)
@@ -191,6 +191,8 @@ class _Loading:
     def node(self, file: str, chosen: names.Release) -> NodeSpec | None:
         """The whole; None, or one with holes, if there are problems."""
         reader, path, table = self.reader, chosen.path, chosen.table
+        if chosen.misnamed is not None:
+            reader.problem(chosen.misnamed.path, chosen.misnamed.text)
         self.outside(chosen)
         known = (*NODE_KEYS, *ROOT_KEYS, *BUILD_KEYS, *(() if path else ("name",)))
         reader.known(table, known, path)

@@ -46,6 +46,8 @@ class Release(NamedTuple):
     """Where in the file they stand: `tool.limpet.releases.NAME`, or nowhere."""
     document: dict[str, Any]
     """The whole file."""
+    misnamed: Problem | None = None
+    """What is wrong with its name: the rest of it can still be read."""
 
 
 def find(directory: str) -> str:
@@ -96,6 +98,18 @@ def read(file: str) -> dict[str, Any]:
 
 def choose(file: str, release: str | None = None) -> Release:
     """The release that is meant: by name, by `default_release`, or the only one.
+
+    Raises:
+        ConfigError: the file cannot be read, which release is meant is not clear, or it cannot have its name.
+    """
+    chosen = look_up(file, release)
+    if chosen.misnamed is not None:
+        raise wrong(file, chosen.misnamed)
+    return chosen
+
+
+def look_up(file: str, release: str | None = None) -> Release:
+    """As `choose`; a wrong name is a problem of the release, to be told with its others.
 
     Raises:
         ConfigError: the file cannot be read, or which release is meant is not clear.
@@ -193,19 +207,21 @@ def _of_project(document: dict[str, Any], section: Any, release: str | None) -> 
     if not isinstance(name, str) or name not in releases:
         at, why = (default, "expected one of the releases") if release is None else (path, "no such release")
         raise Problem(at, f"{why}, found {_shown(name)}; there is {named}")
+    misnamed = None
     if not re.fullmatch(_RELEASE_NAME, name):
-        raise Problem((*path, name), f"expected {_WANTED_NAME}, found {_shown(name)}")
+        misnamed = Problem((*path, name), f"expected {_WANTED_NAME}, found {_shown(name)}")
     if not isinstance(releases[name], dict):
         raise Problem((*path, name), "expected a table")
-    return Release(name, releases[name], (*path, name), document)
+    return Release(name, releases[name], (*path, name), document, misnamed)
 
 
 def _stand_alone(document: dict[str, Any], release: str | None) -> Release:
     name = document.get("name")
-    if name is None:
-        raise Problem(("name",), 'not there; write name = "myapp" at the top')
     if not isinstance(name, str) or not re.fullmatch(_RELEASE_NAME, name):
-        raise Problem(("name",), f"expected {_WANTED_NAME}, found {_shown(name)}")
+        text = f"expected {_WANTED_NAME}, found {_shown(name)}"
+        if name is None:
+            text = 'not there; write name = "myapp" at the top'
+        return Release("", document, (), document, Problem(("name",), text))
     if release is not None and release != name:
         raise Problem(("name",), f'no such release, found "{release}"; there is {name}')
     return Release(name, document, (), document)
