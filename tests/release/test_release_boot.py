@@ -196,3 +196,10 @@ def test_the_pid_of_start_is_the_scripts_and_a_restart_keeps_it(release: Release
         process.send_signal(15)
         process.stdout.read()
         assert process.wait(30) == 0
+
+
+def test_its_unit_starts_its_own_script(release: Release) -> None:
+    assert release("gen", "systemd", "--user", "www-data", "--output", "units").returncode == 0
+    unit = (release.directory / "units/bookshop.service").read_text()
+    assert f'ExecStart="{release.root}/bin/bookshop" start --color never\n' in unit
+    assert f"WorkingDirectory={release.root}\n" in unit

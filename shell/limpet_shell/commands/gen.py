@@ -82,7 +82,7 @@ def _systemd(arguments: Namespace, spec: NodeSpec) -> int:
     user = arguments.user or spec.name
     if not _USER.fullmatch(user):
         raise UsageError(f"{user!r} is no user's name", todo="use lower-case letters, digits, - and _")
-    directory = arguments.output or os.path.join(spec.directory, "systemd")
+    directory = arguments.output or os.path.join("." if spec.release_root else spec.directory, "systemd")
     files = {
         os.path.join(directory, path): writing.fill(template, values(spec, user), directory=TEMPLATES)
         for template, path in systemd_files(spec.name)
@@ -107,19 +107,26 @@ def systemd_files(name: str) -> tuple[Generated, ...]:
 
 def values(spec: NodeSpec, user: str) -> dict[str, str]:
     """What stands in the templates' places for this node."""
-    limpet = os.path.join(os.path.dirname(sys.executable), "limpet")
-    command = [limpet] if os.access(limpet, os.X_OK) else [sys.executable, "-m", "limpet_shell"]
     return {
         "NAME": spec.name,
         "DESCRIPTION": f"{spec.name}, a Limpet node",
         "USER": user,
         "GROUP": group_of(user),
-        "DIRECTORY": spec.directory.replace("%", "%%"),
-        "FILE": quoted(spec.source),
-        "LIMPET": " ".join(map(quoted, command)),
+        "DIRECTORY": (spec.release_root or spec.directory).replace("%", "%%"),
+        "START": " ".join(map(quoted, start_command(spec))),
         "START_SECONDS": seconds_to_start(spec),
         "STOP_SECONDS": seconds_to_stop(spec),
     }
+
+
+def start_command(spec: NodeSpec) -> list[str]:
+    """What starts the node: a release's own script, or Limpet as it is installed here."""
+    if spec.release_root:
+        # Not RELEASE_VSN: the unit starts the version that is the default then.
+        return [os.path.join(spec.release_root, "bin", spec.name), "start", "--color", "never"]
+    limpet = os.path.join(os.path.dirname(sys.executable), "limpet")
+    command = [limpet] if os.access(limpet, os.X_OK) else [sys.executable, "-m", "limpet_shell"]
+    return [*command, "start", "--file", spec.source, "--release", spec.name, "--color", "never"]
 
 
 def seconds_to_start(spec: NodeSpec) -> str:
