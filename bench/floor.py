@@ -64,7 +64,10 @@ def node(directory: Path, toml: str, verb: str = "start"):
     env = {key: value for key, value in os.environ.items() if not key.startswith(("RELEASE_", "LIMPET_"))}
     env["RELEASE_TMP"] = str(directory / "run")
     process = subprocess.Popen(
-        [sys.executable, "-m", "limpet_shell", verb], cwd=directory, env=env, stdout=subprocess.DEVNULL
+        [os.path.join(os.path.dirname(sys.executable), "limpet"), verb],
+        cwd=directory,
+        env=env,
+        stdout=subprocess.DEVNULL,
     )
     try:
         yield process
