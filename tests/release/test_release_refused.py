@@ -103,6 +103,12 @@ def test_a_dependency_that_cannot_be_had(tmp_path: Path) -> None:
     assert list((project / "_build/prod/rel").iterdir()) == []
 
 
+def test_a_file_that_is_not_the_projects(tmp_path: Path) -> None:
+    failed = build(write_project(tmp_path / "in", 'include = ["../secret"]', {"../secret": ""}))
+    assert failed.returncode == 1
+    assert f"../secret is not in {tmp_path}/in" in failed.stderr
+
+
 def test_an_interpreter_that_is_none(tmp_path: Path) -> None:
     said = refused(write_project(tmp_path, 'python = "/opt/nothing"'), code=1)
     assert "Could not find a Python at /opt/nothing" in said
@@ -123,6 +129,17 @@ def small_disk() -> Iterator[Path]:
 
 
 @requires_root
+def test_the_place_may_be_a_file_system_of_its_own(tmp_path: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    project = write_project(tmp_path)
+    for version in ("1.0.0", "2.0.0"):
+        done = build(project, "--path", str(small_disk), "--version", version)
+        assert done.returncode == 0, done.stderr
+        assert run(small_disk / "bin/tiny", "verify").returncode == 0
+    assert [path.name for path in small_disk.iterdir() if path.name.startswith(".")] == []
+
+
+@requires_root
 def test_a_full_disk_leaves_nothing_half_built(tmp_path: Path, small_disk: Path) -> None:
     failed = build(write_project(tmp_path), "--path", str(small_disk / "tiny"))
     assert failed.returncode == 1
@@ -130,7 +147,8 @@ def test_a_full_disk_leaves_nothing_half_built(tmp_path: Path, small_disk: Path)
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_build_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)], ids=["INT", "TERM"])
+def test_a_build_that_is_interrupted_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
     """At a step that waits, so that it is known where."""
     waits = "import sys, time\ndef waits(release):\n    print('waiting', flush=True)\n    time.sleep(1000)\n"
     project = write_project(tmp_path, 'steps = ["assemble", "steps:waits"]', {"steps.py": waits})
@@ -142,8 +160,8 @@ def test_a_build_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
         for line in process.stdout:
             if line == "waiting\n":
                 break
-        process.send_signal(2)
-        assert process.wait(BUILD_BOUND) == 130
+        process.send_signal(number)
+        assert process.wait(BUILD_BOUND) == code
     assert list((project / "_build/prod/rel").iterdir()) == []
 
 

@@ -7,6 +7,7 @@ What is built, how, and what it holds is said in [tool.limpet.releases.NAME]. No
 """
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -25,14 +26,23 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Builds it."""
+    from limpet_supervisor.config.load import built_root
     from limpet_supervisor.release import build, place
 
+    file = target.file_of(arguments)
+    if root := built_root(file):
+        raise UsageError(
+            "A release cannot build itself", f"{root} is one", "run limpet release in the project"
+        )
+    # What ends us ends the build in order, so that nothing is left of it.
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGHUP, _terminated)
     if arguments.name and arguments.release and arguments.name != arguments.release:
         raise UsageError("Two releases are named", f"{arguments.name} and --release {arguments.release}")
     with output.Progress() as progress:
         progress("reading the configuration")
         release = build.plan(
-            target.file_of(arguments),
+            file,
             arguments.name or arguments.release,
             path=arguments.path,
             version=arguments.version,
@@ -51,6 +61,10 @@ def run(arguments: Namespace) -> int:
     if not arguments.quiet:
         output.write(_next_steps(done.name, os.path.relpath(done.path)))
     return 0
+
+
+def _terminated(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _nothing(_text: str) -> None:

@@ -83,6 +83,8 @@ def _install_application(release: Release, installer: Installer) -> None:
         installer.install_application(release, target)
     for path in included(release):
         source = os.path.join(release.project, path)
+        if os.path.isabs(path) or os.path.normpath(path).startswith(".."):
+            raise LimpetError(f"{path} is not in {release.project}", "include names it")
         place = os.path.join(target, path)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         if os.path.isdir(source):

@@ -110,7 +110,8 @@ def build(release: Release, *, say: Callable[[str], None], progress: Callable[[s
 
 
 def _build(release: Release, say: Callable[[str], None], progress: Callable[[str], None]) -> Release:
-    above = os.path.dirname(release.path)
+    # A rename does not leave a file system, and the place may be one of its own.
+    above = release.path if os.path.isdir(release.path) else os.path.dirname(release.path)
     os.makedirs(above, exist_ok=True)
     root = tempfile.mkdtemp(prefix=f".{release.name}-", dir=above)
     scratch = tempfile.mkdtemp(prefix="limpet-release-")

@@ -35,7 +35,7 @@ def put(release: Release) -> None:
         _make_cookie(release.root)
         os.rename(release.root, release.path)
         return
-    trash = tempfile.mkdtemp(prefix=".replaced-", dir=os.path.dirname(release.path))
+    trash = tempfile.mkdtemp(prefix=".replaced-", dir=release.path)
     moved: list[tuple[str, str]] = []
     try:
         for part in release.parts:
