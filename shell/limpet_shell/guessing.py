@@ -1,6 +1,7 @@
 """What a project seems to run, by its files: Procfile, Django, ASGI and Flask applications, Celery."""
 
 import ast
+import glob
 import os
 import re
 import tomllib
@@ -14,6 +15,16 @@ LOOKED_AT: Final = 400
 """Files of a project that are looked at, at most."""
 DEPTH: Final = 4
 """Directories below the project's that are looked into."""
+
+OTHERS: Final = (
+    "supervisord.conf",
+    "circus.ini",
+    "process-compose.yaml",
+    "process-compose.yml",
+    "ecosystem.json",
+    "ecosystem.config.js",
+)
+"""Names of other supervisors' configurations."""
 
 _ASGI: Final = frozenset({"FastAPI", "Starlette", "Quart", "Litestar", "BlackSheep", "Sanic"})
 _SKIPPED: Final = frozenset(
@@ -72,12 +83,24 @@ def look_at(directory: str) -> Project:
     for extra in project.get("optional-dependencies", {}).values():
         lines += extra
     lines += pyproject.get("tool", {}).get("poetry", {}).get("dependencies", {})
-    for name in sorted(os.listdir(directory)):
-        if re.fullmatch(r"requirements.*\.(txt|in)", name):
-            with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
-                lines += file.read().splitlines()
+    for path in _requirements(directory):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines += file.read().splitlines()
     found = {match[1].lower().replace("_", "-") for line in lines if (match := _REQUIREMENT.match(line))}
     return Project(directory, pyproject, frozenset(found))
+
+
+def _requirements(directory: str) -> list[str]:
+    """requirements.txt, requirements-prod.txt, requirements/base.txt and their like."""
+    escaped = glob.escape(directory)
+    patterns = ("requirements*.txt", "requirements*.in", "requirements/*.txt", "requirements/*.in")
+    found = [path for pattern in patterns for path in sorted(glob.glob(os.path.join(escaped, pattern)))]
+    return [path for path in found if os.path.isfile(path)]
+
+
+def others(directory: str) -> list[str]:
+    """Configurations of other supervisors, which `limpet import` reads."""
+    return [name for name in OTHERS if os.path.isfile(os.path.join(directory, name))]
 
 
 def guess(project: Project) -> Imported:

@@ -97,6 +97,15 @@ def test_a_procfile_says_more_than_any_guess(here: Path) -> None:
     assert list(result(here / "limpet.toml")) == ["web", "clock"]
 
 
+def test_requirements_in_a_directory_count_and_another_supervisors_file_is_pointed_at(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, {**DJANGO, "requirements/production.txt": "uvicorn\n", "circus.ini": "[circus]\n"})
+    assert cli.main(["init"]) == 0
+    assert result(here / "limpet.toml")["web"].command[0] == "uvicorn"
+    assert "limpet import circus.ini --output -" in capsys.readouterr().out
+
+
 def test_nothing_that_is_known_gives_an_example(here: Path) -> None:
     assert cli.main(["init"]) == 0
     assert list(result(here / "limpet.toml")) == ["web"]

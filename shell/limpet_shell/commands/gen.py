@@ -69,7 +69,7 @@ def _ship(arguments: Namespace, spec: NodeSpec) -> int:
     wanted = shipping.Wanted(
         spec, arguments.branch, image, _bounded(_start_seconds(spec)), _bounded(_stop_seconds(spec))
     )
-    directory = arguments.output or spec.directory
+    directory = arguments.output or ("." if spec.release_root else spec.directory)
     found = shipping.KINDS[arguments.what](wanted)
     files = {os.path.join(directory, path): text for path, text in found.items()}
     writing.write(files, force=arguments.force)

@@ -47,5 +47,7 @@ def run(arguments: Namespace) -> int:
     output.write(f"wrote {os.path.relpath(path)}")
     for process in imported.processes:
         output.write(f"  {process.name}: {process.remark or process.place}".rstrip(": "))
+    for name in guessing.others(directory):
+        output.write(f"\nThere is a {name}: limpet import {name} --output - shows what it would be here")
     output.write("\nRead it, then: limpet check && limpet start_iex")
     return 0
