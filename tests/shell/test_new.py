@@ -12,6 +12,7 @@ import pytest
 from limpet_shell import cli
 from limpet_supervisor.config.load import load
 from limpet_supervisor.model.spec import processes
+from support.bookshop import ORIGINAL, requires_bookshop
 from support.project import project
 
 KINDS = pytest.mark.parametrize("kind", [(), ("--asgi",)], ids=["plain", "asgi"])
@@ -44,6 +45,16 @@ def test_it_runs_at_once() -> None:
                 == "'Worker'\n"
             )
         assert "version 1" in made.limpet("eval", "my_site.release.migrate()")
+
+
+@requires_bookshop
+def test_an_asgi_site_is_served_by_uvicorn() -> None:
+    with project() as made:
+        made.limpet("new", ".", "--asgi")
+        (made.directory / ".venv").symlink_to(ORIGINAL / ".venv")  # where there is a uvicorn
+        with made.running():
+            assert [json.loads(made.get("/"))["visits"] for _ in range(2)] == [1, 2]
+            assert json.loads(made.get("/health"))["status"] == 200
 
 
 @KINDS
