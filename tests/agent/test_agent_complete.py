@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from limpet.stage1.complete import complete, signature
+from limpet.stage1.inspection import NAMES
 
 
 class Lazy:
@@ -168,3 +169,8 @@ def test_the_signature_of_the_call_that_is_being_typed(names: dict[str, Any]) ->
 @pytest.mark.parametrize("source", ["lazy.prop(", "lazy(", "nosuch(", "x = (", "if (", "f(1)", "'f('"])
 def test_no_signature_without_running_code(names: dict[str, Any], source: str) -> None:
     assert signature(source, names) == ("", "")
+
+
+def test_a_helper_s_signature_does_not_speak_of_our_types() -> None:
+    assert signature("mem(", NAMES)[0] == "mem()"
+    assert signature("h(", NAMES)[0] == "h(thing: Any)"

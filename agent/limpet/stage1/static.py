@@ -15,7 +15,7 @@ from types import (
 )
 from typing import Any, Final
 
-from .render import bounded, class_name, clip, type_name
+from .render import Text, bounded, class_name, clip, type_name
 
 ROUTINES: Final = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, WrapperDescriptorType)
 _SHOWN: Final = (type(None), bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
@@ -103,7 +103,9 @@ def signature_of(thing: Any) -> str:
             else parameter.replace(default=_Default(parameter.default))
             for parameter in found.parameters.values()
         ]
-        text = str(found.replace(parameters=shown))
+        # Of our own: what it gives is text, which says itself when it is shown.
+        result = found.empty if found.return_annotation is Text else found.return_annotation
+        text = str(found.replace(parameters=shown, return_annotation=result))
     except Exception:  # noqa: BLE001 - an annotation, or __signature__, may raise anything
         text = "(…)"
     return clip(f"{name}{text}", 2000)
