@@ -48,6 +48,7 @@ def test_the_deadline_ends_code_on_the_loop_and_the_loop_goes_on(looping: Pair, 
     found = peer.evaluate(source, timeout=0.3)[0]
     assert found.abandoned is None, found.error
     assert found.interrupted
+    assert found.timed_out
     assert "deadline of 0.3s passed" in (found.error or "")
     assert peer.value("import asyncio; await asyncio.sleep(0, 42)") == "42"
     assert child.finish(b"\n") == (0, "bye\n", "")
@@ -61,6 +62,7 @@ def test_an_interrupt_names_where_the_code_was(idle: Pair) -> None:
     found = peer.reply(request)[0]
     assert found.interrupted
     assert (found.error or "").endswith("\nInterrupted")
+    assert not found.timed_out
     assert 'File "<console s1 1>", line' in (found.error or "")
 
 
@@ -82,7 +84,9 @@ def test_what_blocks_in_c_is_abandoned_with_its_place(idle: Pair, source: str) -
     found = peer.evaluate(source, timeout=0.1)[0]
     assert (found.ok, found.interrupted) == (False, True)
     assert found.abandoned == "<module> (<console s1 1>:1)"
-    assert "still runs in <module> (<console s1 1>:1)" in (found.error or "")
+    place = "it cannot be interrupted where it is (<module> (<console s1 1>:1)), and goes on"
+    assert found.error == f"deadline of 0.1s passed; not waited for any longer: {place}"
+    assert found.timed_out
     assert peer.value("1 + 1") == "2"
     assert child.finish(b"\n") == (0, "bye\n", "")
 

@@ -87,8 +87,13 @@ def test_rpc_evaluates_in_the_live_process(shop: Node) -> None:
 
 def test_rpc_that_takes_too_long_is_interrupted(shop: Node) -> None:
     done = shop.limpet("rpc", "--timeout", "100ms", "while True: pass")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (75, "")
     assert "deadline" in done.stderr
+    for words in (("--json",), ("--json", "--all")):
+        done = shop.limpet("rpc", "--timeout", "100ms", *words, "while True: pass")
+        answers = json.loads(done.stdout)
+        assert done.returncode == 75
+        assert all(each["timed_out"] for each in (answers if isinstance(answers, list) else [answers]))
 
 
 def test_rpc_into_a_process_without_an_agent_says_why(shop: Node) -> None:

@@ -214,6 +214,7 @@ def test_rpc_json_holds_output_and_value(bookshop: Shops) -> None:
         "stdout": "",
         "stderr": "",
         "error": None,
+        "timed_out": False,
         "elapsed": 0.25,
     }
     printed = place.run("rpc", "--json", "print()")

@@ -77,7 +77,7 @@ class Evaluations:
     def evaluate(
         self, request: int, session: Session, source: str, timeout: float | None, *, numbered: bool = True
     ) -> None:
-        """Evaluates `source` in `session`; answers when it ends. What is not numbered leaves no `_`, no Out."""
+        """Evaluates `source` in `session`; answers when it ends. Without a number it leaves no `_`, no Out."""
         session.number += numbered
         job = Job(request, session, timeout)
         job.kept = numbered
@@ -128,6 +128,7 @@ class Evaluations:
                 job.sink.tick()
             if job.deadline is not None:
                 if now >= job.deadline:
+                    job.timed_out = job.timed_out or not job.stopping
                     self._stop(job, f"deadline of {job.timeout:g}s passed")
                 else:
                     wait = min(wait, job.deadline - now)
@@ -227,7 +228,8 @@ class Evaluations:
             error = job.guard.call(format_error, raised, job.stopping if interrupted else "")
         except BaseException as worse:  # noqa: BLE001 - then only its name is told
             error = f"{class_name(type(raised))} (which cannot be shown: {class_name(type(worse))})"
-        return {"ok": False, "error": error, "interrupted": interrupted}
+        timed_out = interrupted and job.timed_out
+        return {"ok": False, "error": error, "interrupted": interrupted, "timed_out": timed_out}
 
     def _finish(self, job: Job, answer: dict[str, Any]) -> None:
         with self._lock:
@@ -279,7 +281,9 @@ class Evaluations:
         else:
             guard = job.loop_guard or job.guard
             place = where(guard.thread()) or "unknown"
-            error = f"{job.stopping}; it does not end and still runs in {place}"
+            reason = "" if job.stopping == "interrupted" else f"{job.stopping}; "
+            stuck = f"it cannot be interrupted where it is ({place}), and goes on"
+            error = f"{reason}not waited for any longer: {stuck}"
         if job.sink is not None:
             job.sink.close(ended=False)
         self._send({
@@ -289,6 +293,7 @@ class Evaluations:
             "error": error,
             "elapsed": round(monotonic() - job.began, 6),
             "interrupted": True,
+            "timed_out": job.timed_out,
             "abandoned": place,
             "number": job.number,
         })  # fmt: skip

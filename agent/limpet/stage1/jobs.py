@@ -47,6 +47,7 @@ class Job:
         kept: whether its value becomes `_` and a part of Out.
         deadline: monotonic time; None for none.
         stopping: why it is being interrupted; empty as long as it is not.
+        timed_out: whether that is its deadline.
     """
 
     def __init__(self, request: int, session: Session, timeout: float | None) -> None:
@@ -67,6 +68,7 @@ class Job:
         self.arrived = allocate_lock()
         """Held while the loop works for this job."""
         self.stopping = ""
+        self.timed_out = False
         self.give_up = 0.0
         self.again = 0.0
         self.answered = False

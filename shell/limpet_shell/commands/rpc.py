@@ -5,7 +5,8 @@
   rpc -                         reads what to evaluate from standard input
 
 What it prints comes here as it is printed, then the repr of a final expression, unless that is None.
-Exit code: 0, or 1 with the traceback on standard error. Ctrl-C interrupts it.
+Exit code: 0, 1 with the traceback on standard error, or 75 if it took longer than --timeout and was
+interrupted. Ctrl-C interrupts it.
 """
 
 import re
@@ -16,7 +17,7 @@ from typing import Any
 from limpet_shell import options, output, target
 from limpet_supervisor.client import Client, messages
 from limpet_supervisor.client.sync import Stream
-from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
+from limpet_supervisor.errors import LimpetError, NoSuchProcess, TimedOut, UsageError
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -77,7 +78,9 @@ def _everywhere(client: Client, request: Any, *, as_json: bool) -> int:
         try:
             answer.read(stream)
         except LimpetError as error:
-            answer.reply = messages.EvaluateReply(process=name, ok=False, error=str(error))
+            answer.reply = messages.EvaluateReply(
+                process=name, ok=False, error=str(error), timed_out=isinstance(error, TimedOut)
+            )
         answers.append(answer)
         code = max(code, answer.finish())
     if as_json:
@@ -146,6 +149,8 @@ class _Answer:
                 output.write_error(f"{name}{(reply.error or 'failed').rstrip()}")
             elif reply.value is not None:
                 output.write(f"{name}{reply.value}")
+        if reply.timed_out:
+            return TimedOut.exit_code
         return 0 if reply.ok else 1
 
     def facts(self) -> dict[str, Any]:
@@ -159,5 +164,6 @@ class _Answer:
             "stdout": "".join(self._texts["stdout"]),
             "stderr": "".join(self._texts["stderr"]),
             "error": reply.error,
+            "timed_out": reply.timed_out,
             "elapsed": reply.elapsed,
         }

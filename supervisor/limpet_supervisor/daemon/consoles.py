@@ -189,6 +189,7 @@ class Consoles:
                         error=_ended(name) if said.re == GONE else said.error,
                         elapsed=said.elapsed or self._node.reactor.now() - began,
                         interrupted=said.interrupted,
+                        timed_out=said.timed_out,
                         abandoned=said.abandoned,
                         number=said.number,
                     )
@@ -205,6 +206,7 @@ class Consoles:
                     ok=False,
                     error=f"no answer within {timeout:g}s: {where}",
                     elapsed=self._node.reactor.now() - began,
+                    timed_out=True,
                     abandoned=where,
                 )
             )

@@ -51,6 +51,7 @@ class AgentAnswer(Struct, frozen=True, omit_defaults=True):
     error: str | None = None
     elapsed: float = 0.0
     interrupted: bool = False
+    timed_out: bool = False
     abandoned: str | None = None
     number: int = 0
     # attached

@@ -112,6 +112,8 @@ class EvaluateReply(Reply, tag="evaluated", frozen=True):
     elapsed: float = 0.0
     """Seconds."""
     interrupted: bool = False
+    timed_out: bool = False
+    """Whether its deadline passed: it was interrupted then, abandoned, or not heard of."""
     abandoned: str | None = None
     """Where it still runs, if it could not be interrupted."""
     number: int = 0
