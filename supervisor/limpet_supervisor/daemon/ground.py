@@ -9,6 +9,7 @@ log/         output, rotated; the node's own log is log/limpet.log in the backgr
 blackbox/    what processes were doing when they had to be killed
 python/      what PYTHONPATH of the processes names: the agent and nothing else
 values.json  the run-time configuration, 0600
+failure      when and why the last node here failed
 """
 
 import fcntl
