@@ -13,13 +13,14 @@ from limpet_supervisor.model import spec
 DOCUMENT = Path(__file__).parents[2] / "docs/configuration.md"
 STRUCTS = [found for found in vars(spec).values() if isinstance(found, type) and issubclass(found, Struct)]
 ELSEWHERE = {
-    "ProcessSpec": {"names_sockets"},
+    "ProcessSpec": {"name", "names_sockets"},
+    "SocketSpec": {"name"},
     "NodeSpec": {"name", "root", "directory", "source", "python", "env", "release", "release_root"},
     "Ready": {"kind", "target", "command"},
     "Provider": {"kind", "source", "optional", "arguments", "state"},
     "Liveness": {"kind", "target", "command"},
 }
-"""Fields that are no keys: they are found out, or are another table, or written as the kind of a check."""
+"""Fields that are no keys: found out, or another table, or the name of theirs, or the kind of a check."""
 
 
 def test_the_tables_are_as_the_model_has_them_now() -> None:

@@ -26,9 +26,12 @@ from .read import fields_of, required
 TABLES: Final[dict[str, tuple[tuple[type[Struct], tuple[str, ...]], ...]]] = {
     "release": ((spec.NodeSpec, NODE_KEYS), (spec.SupervisorSpec, ROOT_KEYS)),
     "build": ((spec.ReleaseOptions, BUILD_KEYS),),
-    "socket": ((spec.SocketSpec, tuple(fields_of(spec.SocketSpec))),),
+    "socket": ((spec.SocketSpec, tuple(key for key in fields_of(spec.SocketSpec) if key != "name")),),
     "process": (
-        (spec.ProcessSpec, tuple(key for key in fields_of(spec.ProcessSpec) if key != "names_sockets")),
+        (
+            spec.ProcessSpec,
+            tuple(key for key in fields_of(spec.ProcessSpec) if key not in ("name", "names_sockets")),
+        ),
     ),
     "supervisor": ((spec.SupervisorSpec, tuple(fields_of(spec.SupervisorSpec))),),
     "ready": ((spec.Ready, ("timeout", "every")),),

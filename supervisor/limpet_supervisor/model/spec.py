@@ -327,7 +327,8 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     env: str = "dev"
     """What config_env() says: dev in a project, prod in a release."""
     on_supervisor_death: Literal["adopt", "die"] = "adopt"
-    """What becomes of the processes when the supervisor is killed: its successor adopts them, or they die."""
+    """What becomes of the processes when the supervisor is killed. No successor adopts them yet: with either
+    value they go on until a node starts in the same place, which ends them before it starts its own."""
     release: ReleaseOptions = ReleaseOptions()
     """How it is built."""
     release_root: str = ""
