@@ -262,6 +262,8 @@ entry = "app.configured:main"
 env = { MODE = "on" }
 [processes.no-command]
 command = ["no-such-command"]
+[processes.no-list]
+command = ["sh -c 'exit 0'"]
 [processes.no-file]
 command = ["./serve"]
 [processes.no-directory]
@@ -301,6 +303,7 @@ def test_what_is_not_on_this_machine_is_found_without_starting_it(tmp_path: Path
         f"raises: entry app.raises:main: {raises}",
         "dies: entry app.dies:main: its import ended with exit code 4",
         "no-command: command not found: no-such-command, in PATH",
+        """no-list: command not found: sh -c 'exit 0', in PATH; did you mean ["sh", "-c", "exit 0"]?""",
         f"no-file: command not found: ./serve, in {tmp_path}",
         f"no-directory: cwd: there is no directory {tmp_path}/gone",
         "no-user: there is no user no-such-user",

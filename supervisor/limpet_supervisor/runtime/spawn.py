@@ -6,11 +6,13 @@ programs that exec each other and keep the pid: sh, nice, prlimit, setpriv. Neve
 
 import errno
 import grp
+import json
 import os
 import pwd
 import shlex
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
@@ -170,7 +172,18 @@ def find_command(command: str, path: str, directory: str) -> str:
                 return candidate
             raise PermissionError(errno.EACCES, f"{candidate} is not executable")
     where = directory if "/" in command else "PATH"
-    raise FileNotFoundError(errno.ENOENT, f"command not found: {command}, in {where}")
+    raise FileNotFoundError(
+        errno.ENOENT, f"command not found: {command}, in {where}{_meant(command, path, directory)}"
+    )
+
+
+def _meant(command: str, path: str, directory: str) -> str:
+    """A hint for a whole command line where one word of it is wanted; else nothing."""
+    with suppress(ValueError, OSError):  # quotes that are not closed; no such command either
+        words = shlex.split(command)
+        if len(words) > 1 and find_command(words[0], path, directory):
+            return f"; did you mean {json.dumps(words, ensure_ascii=False)}?"
+    return ""
 
 
 def values_for(path: str, uid: int) -> str:
