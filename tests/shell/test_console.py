@@ -79,6 +79,16 @@ def test_a_paste_is_one_input_with_its_own_indentation(console: Console) -> None
     assert request.source.rstrip() == program
 
 
+def test_pasted_tabs_are_shown_as_spaces_and_stay_tabs(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.paste("if x:\n\ty")
+    terminal.wait_for("...     y")
+    terminal.send("\r\r")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    assert request.source.rstrip() == "if x:\n\ty"
+
+
 def test_tab_offers_what_the_process_knows(console: Console) -> None:
     terminal, node, _ = console
     terminal.send("x.ap\t")

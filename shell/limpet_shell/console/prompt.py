@@ -16,6 +16,7 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.lexers import DynamicLexer, Lexer, SimpleLexer
 from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
 from prompt_toolkit.styles import Style
@@ -115,6 +116,7 @@ class Prompt:
             style=_STYLE,
             include_default_pygments_style=colored,
             reserve_space_for_menu=6,
+            input_processors=[TabsProcessor(char1=" ", char2=" ")],
             enable_open_in_editor=True,
         )
         self.session.default_buffer.on_text_changed += self._changed
