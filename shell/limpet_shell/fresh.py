@@ -2,13 +2,16 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+from functools import partial
 from typing import Any, Final
 
 from limpet_supervisor.config.load import load
 from limpet_supervisor.daemon.ground import agent_package
 from limpet_supervisor.model.spec import NodeSpec
-from limpet_supervisor.runtime import boot_config, preflight, spawn
+from limpet_supervisor.runtime import boot_config, prctl, preflight, spawn
 
 _RUN: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); import limpet; del sys.path[0]; "
@@ -23,15 +26,41 @@ def become_evaluator(file: str, release: str | None, words: list[str]) -> int:
     Raises:
         ConfigError: the configuration, or its evaluation, failed.
     """
+    command, environ = _evaluator(file, release, words)
+    sys.stdout.flush()
+    os.execve(command[0], command, environ)
+
+
+def evaluated(file: str, release: str | None, words: list[str]) -> tuple[int, str, str]:
+    """The same in a child: its exit code, standard output and standard error. The child ends with us.
+
+    Raises:
+        ConfigError: the configuration, or its evaluation, failed.
+    """
+    command, environ = _evaluator(file, release, words)
+    done = subprocess.run(
+        command,
+        env=environ,
+        close_fds=False,  # the values are in one that is to be inherited
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        preexec_fn=partial(prctl.die_with_parent, signal.SIGKILL),
+    )
+    code = done.returncode if done.returncode >= 0 else 128 - done.returncode
+    return code, done.stdout, done.stderr
+
+
+def _evaluator(file: str, release: str | None, words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Command line and environment of the evaluation of words[0]; we go to the project's directory."""
     spec = load(file, release=release)
     root = os.path.dirname(agent_package())
     values = boot_config.evaluate(spec, root, os.environ)
     environ = spawn.inherited(os.environ, spec)
     boot_config.hand_over(values, environ)
     os.chdir(spec.directory)
-    sys.stdout.flush()
-    command = [spec.python, "-c", _RUN, root, "eval", *words]
-    os.execve(spec.python, command, environ)
+    return [spec.python, "-c", _RUN, root, "eval", *words], environ
 
 
 def effective(file: str, release: str | None) -> tuple[NodeSpec, dict[str, Any]]:

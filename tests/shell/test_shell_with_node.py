@@ -74,7 +74,10 @@ def test_status_shows_every_process(shop: Node) -> None:
     }
     assert facts["sleep.1"]["agent_reason"]
     assert shop.limpet("pid").stdout == f"{shop.pid}\n"
+    assert json.loads(shop.limpet("pid", "--json").stdout) == {"schema": 1, "name": "node", "pid": shop.pid}
     assert shop.limpet("version").stdout == "node 1.0.0\n"
+    version = json.loads(shop.limpet("version", "--json").stdout)
+    assert version == {"schema": 1, "name": "node", "version": "1.0.0"}
 
 
 def test_rpc_evaluates_in_the_live_process(shop: Node) -> None:
@@ -110,6 +113,17 @@ def test_eval_starts_nothing_and_needs_no_node() -> None:
         assert (failed.returncode, failed.stdout) == (1, "")
         assert "ZeroDivisionError" in failed.stderr
         assert made.limpet("status").returncode == 3
+
+
+def test_eval_as_json_is_one_object_whatever_the_expression_prints() -> None:
+    with node(SHOP, files=FILES) as made:
+        done = made.limpet("eval", "--json", "print(release.migrate(), sys.argv[1:])", "--json")
+        facts = {"schema": 1, "ok": True, "exit_code": 0, "stdout": "migrated\n3 ['--json']\n", "stderr": ""}
+        assert (done.returncode, json.loads(done.stdout)) == (0, facts)
+        failed = made.limpet("eval", "--json", "1/0")
+        facts = json.loads(failed.stdout)
+        assert (failed.returncode, facts["ok"], facts["exit_code"]) == (1, False, 1)
+        assert facts["stderr"].endswith("ZeroDivisionError: division by zero\n")
 
 
 def test_check_reports_all_problems_and_starts_nothing() -> None:
@@ -156,6 +170,8 @@ def test_ctl_changes_the_running_node(shop: Node) -> None:
     assert shop.limpet("ctl", "scale", "sleep", "1").returncode == 0
     added = shop.limpet("ctl", "add", "extra", 'command=["sleep", "1000"]', "restart=temporary")
     assert (added.returncode, added.stdout) == (0, "extra is added\n")
+    again = shop.limpet("ctl", "add", "extra", 'command=["sleep", "1000"]')
+    assert (again.returncode, again.stderr) == (2, "limpet: A process named extra is there already\n")
     assert shop.limpet("ctl", "signal", "KILL", "extra").returncode == 0
     assert shop.limpet("ctl", "remove", "extra").stdout == "extra is removed\n"
     assert shop.limpet("ctl", "restart", "sleep").stdout == "sleep is restarted\n"

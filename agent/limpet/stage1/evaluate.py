@@ -77,7 +77,7 @@ class Evaluations:
     def evaluate(
         self, request: int, session: Session, source: str, timeout: float | None, *, numbered: bool = True
     ) -> None:
-        """Evaluates `source` in `session`; answers when it ends. Without a number it leaves no `_`, no Out."""
+        """Evaluates `source` in `session`; answers at its end. Without a number it leaves no `_` or Out."""
         session.number += numbered
         job = Job(request, session, timeout)
         job.kept = numbered

@@ -10,7 +10,10 @@ from limpet_shell import output, target
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """The expression and its arguments."""
+    """--json, the expression and its arguments."""
+    parser.add_argument(
+        "--json", action="store_true", help='print exit code and output as JSON with "schema": 1, at its end'
+    )
     parser.add_argument(
         "words", nargs=REMAINDER, metavar="EXPR [ARG…]", help="a Python expression or statements"
     )
@@ -24,4 +27,9 @@ def run(arguments: Namespace) -> int:
         return 1
     from limpet_shell import fresh
 
-    return fresh.become_evaluator(target.file_of(arguments), arguments.release, words)
+    file = target.file_of(arguments)
+    if not arguments.json:
+        return fresh.become_evaluator(file, arguments.release, words)
+    code, out, err = fresh.evaluated(file, arguments.release, words)
+    output.write_json({"schema": 1, "ok": code == 0, "exit_code": code, "stdout": out, "stderr": err})
+    return code

@@ -2,13 +2,14 @@
 
 from argparse import ArgumentParser, Namespace
 
-from limpet_shell import output, target
+from limpet_shell import options, output, target
 from limpet_supervisor.client import directory
 from limpet_supervisor.errors import NodeUnreachable
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """None of its own."""
+    """--json."""
+    options.add_json(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -16,7 +17,10 @@ def run(arguments: Namespace) -> int:
     node = target.resolve(arguments).node
     for place in directory.places(node):
         if pid := directory.pid_of(place.path):
-            output.write(str(pid))
+            if arguments.json:
+                output.write_json({"schema": 1, "name": node, "pid": pid})
+            else:
+                output.write(str(pid))
             return 0
     looked = ", ".join(place.path for place in directory.places(node))
     raise NodeUnreachable(

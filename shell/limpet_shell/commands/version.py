@@ -2,22 +2,25 @@
 
 from argparse import ArgumentParser, Namespace
 
-from limpet_shell import output, target
+from limpet_shell import options, output, target
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """None of its own."""
+    """--json."""
+    options.add_json(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Prints it."""
-    where = target.resolve(arguments)
-    if where.version:
-        output.write(f"{where.node} {where.version}")
-        return 0
-    from limpet_supervisor.client import Client, messages
+    name, version, *_ = target.resolve(arguments)
+    if not version:
+        from limpet_supervisor.client import Client, messages
 
-    with Client.of_node(where.node) as client:
-        pong = client.request(messages.Ping())
-    output.write(f"{pong.node} {pong.version}")
+        with Client.of_node(name) as client:
+            pong: messages.Pong = client.request(messages.Ping())
+        name, version = pong.node, pong.version
+    if arguments.json:
+        output.write_json({"schema": 1, "name": name, "version": version})
+    else:
+        output.write(f"{name} {version}")
     return 0

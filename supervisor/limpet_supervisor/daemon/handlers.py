@@ -267,7 +267,8 @@ class Handlers:
         """Adds a process to the root supervisor."""
         tree = self.node.tree
         if request.name in tree.specs or request.name in tree.supervisors:
-            raise UsageError(f"There is a {request.name} already")
+            kind = "process" if request.name in tree.specs else "supervisor"
+            raise UsageError(f"A {kind} named {request.name} is there already")
         spec: ProcessSpec = load_process(request.name, request.table, self.node.spec, present=[*tree.specs])
         missing = [name for name in spec.after if name not in tree.specs]
         if missing:
