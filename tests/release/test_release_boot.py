@@ -1,10 +1,12 @@
 """A built bookshop boots from wherever it lies, for whoever runs it, and writes nothing where it lies."""
 
+import importlib.util
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -203,3 +205,27 @@ def test_its_unit_starts_its_own_script(release: Release) -> None:
     unit = (release.directory / "units/bookshop.service").read_text()
     assert f'ExecStart="{release.root}/bin/bookshop" start --color never\n' in unit
     assert f"WorkingDirectory={release.root}\n" in unit
+
+
+def test_the_byte_code_is_that_of_the_sources_and_looks_at_no_time(shop: Path) -> None:
+    """PEP 552, unchecked: so it must be right, for nothing will ever find out that it is not."""
+    tag = sys.implementation.cache_tag
+    wrong = []
+    for source in shop.rglob("*.py"):
+        compiled = source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc"
+        if not compiled.exists():
+            wrong.append(source)
+            continue
+        header = compiled.read_bytes()[:16]
+        if header[4:8] != b"\1\0\0\0" or header[8:] != importlib.util.source_hash(source.read_bytes()):
+            wrong.append(source)
+    # Templates and version files of other Pythons are no modules.
+    assert [path for path in wrong if path.name != "runtime.py" and compiles(path)] == []
+
+
+def compiles(source: Path) -> bool:
+    try:
+        compile(source.read_bytes(), str(source), "exec")
+    except (SyntaxError, ValueError):
+        return False
+    return True

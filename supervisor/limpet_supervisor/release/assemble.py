@@ -32,15 +32,29 @@ def assemble(release: Release, scratch: str, progress: Callable[[str], None]) ->
     installer = Installer(release.python, scratch)
     compilations = []
     python = release.python.executable
+
+    def compile_(*paths: str) -> None:
+        """Begun as soon as files are there, beside what is done next."""
+        if paths:
+            compilations.append(Compilation(python, release.root, list(paths)))
+
     try:
         built = configuration.evaluate(release)
         if release.bundles:
             progress(f"bundling Python {release.python.version}")
             interpreter.bundle(release)
             python = release.at(release.runtime, "bin", f"python{release.python.minor}")
-            compilations.append(Compilation(python, release.root, [release.at(release.runtime, "lib")]))
+            compile_(release.at(release.runtime, "lib"))
         progress(f"installing dependencies with {installer.name}")
         _install_supervisor(release, installer)
+        compile_(release.at(release.supervisor))
+        application = release.at(release.application)
+        os.makedirs(application)
+        installer.install_locked(release, application)
+        strip.strip(application, release.keeps)
+        before = _sources(application)
+        compile_(*([application] if before else []))
+        progress(f"installing {release.name} {release.version}")
         _install_application(release, installer)
         scripts.write_commands(release)
         _add_agent(release)
@@ -49,12 +63,13 @@ def assemble(release: Release, scratch: str, progress: Callable[[str], None]) ->
         configuration.write(release, built)
         scripts.write_env_script(release)
         progress("compiling")
-        directories = [release.at(release.supervisor), release.at(release.application)]
-        compilations.append(Compilation(python, release.root, directories))
-        scripts.write_boot_scripts(release)
-        overlays = scripts.copy_overlays(release)
         for compilation in compilations:
             compilation.wait()
+        after = _sources(application)
+        compile_(*sorted(path for path, seen in after.items() if before.get(path) != seen))
+        scripts.write_boot_scripts(release)
+        overlays = scripts.copy_overlays(release)
+        compilations[-1].wait()
     finally:
         for compilation in compilations:
             compilation.stop()
@@ -74,11 +89,8 @@ def _install_supervisor(release: Release, installer: Installer) -> None:
 
 
 def _install_application(release: Release, installer: Installer) -> None:
-    """The dependencies, stripped; then the application, as it is."""
+    """The application, as it is, beside its dependencies."""
     target = release.at(release.application)
-    os.makedirs(target)
-    installer.install_locked(release, target)
-    strip.strip(target, release.keeps)
     if is_package(release):
         installer.install_application(release, target)
     for path in included(release):
@@ -94,6 +106,18 @@ def _install_application(release: Release, installer: Installer) -> None:
         else:
             raise LimpetError(f"There is no {path} in {release.project}", "include names it")
     strip.forget_installation(target)
+
+
+def _sources(directory: str) -> dict[str, tuple[int, int]]:
+    """Every module below, with what tells whether it was written again: its inode and time."""
+    found = {}
+    for place, _directories, files in os.walk(directory):
+        for name in files:
+            if name.endswith(".py"):
+                path = os.path.join(place, name)
+                info = os.stat(path)
+                found[path] = (info.st_ino, info.st_mtime_ns)
+    return found
 
 
 def included(release: Release) -> tuple[str, ...]:
