@@ -166,7 +166,9 @@ def zsh() -> str:
         for option in shape.options:
             value = _zsh_value(option.takes, command) if option.takes else ""
             specs += [f"'{flag}[{_zsh_quote(option.help)}]{value}'" for flag in option.flags]
-        if shape.positional:
+        if shape.positional == "commands":
+            specs += [f"'1{_zsh_value('commands', command)}'", f"'*{_zsh_value('names', command)}'"]
+        elif shape.positional:
             specs.append(f"'*{_zsh_value(shape.positional, command)}'")
         lines.append(f"    {shape.verb}) _arguments {' '.join(specs)} ;;")
     lines += ["  esac", "}", f"compdef {function} {command}", ""]
@@ -201,7 +203,13 @@ def fish() -> str:
                 required = "-rF" if option.takes == "file" else "-r"
                 value = f" {required} {_fish_value(option.takes, command)}".rstrip()
             lines.append(f"complete -c {command} {seen} {flags}{value} -d {_fish_quote(option.help)}")
-        if words := _fish_value(shape.positional, command):
+        if shape.positional == "commands":
+            for takes, test in (("commands", "-eq"), ("names", "-gt")):
+                when = (
+                    f"__fish_seen_subcommand_from {shape.verb}; and test (count (commandline -opc)) {test} 2"
+                )
+                lines.append(f"complete -c {command} -n '{when}' {_fish_value(takes, command)}")
+        elif words := _fish_value(shape.positional, command):
             lines.append(f"complete -c {command} {seen} {words}")
     return "\n".join([*lines, ""])
 

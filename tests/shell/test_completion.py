@@ -8,6 +8,7 @@ import pytest
 
 from limpet_shell import cli, completion
 from support.command import Shop, open_shop, shop
+from support.terminal import Terminal
 
 
 def in_bash(place: Shop, line: str) -> list[str]:
@@ -30,6 +31,14 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         cwd=place.directory,
     )
     return done.stdout.split()
+
+
+def executable(place: Shop) -> None:
+    """Makes the command a file, for a PATH that begins with the shop's directory."""
+    command = f"{place.directory}/limpet"
+    with open(command, "w") as file:
+        file.write(f'#!/bin/sh\nexec {" ".join(place.arguments())} "$@"\n')
+    os.chmod(command, 0o700)
 
 
 @pytest.mark.parametrize("shell", completion.SCRIPTS)
@@ -83,14 +92,13 @@ def test_bash_completes_names_from_the_running_node() -> None:
         ("limpet status --js", ["--json"]),
         ("limpet completion ", ["bash", "fish", "zsh"]),
         ("limpet why wor", ["worker", "worker.1"]),
+        ("limpet ctl sca", ["scale"]),
+        ("limpet ctl restart wor", ["worker", "worker.1"]),
     ],
 )
 def test_fish_completes_the_same(line: str, wanted: list[str]) -> None:
     with open_shop() as (place, _):
-        command = f"{place.directory}/limpet"
-        with open(command, "w") as file:
-            file.write(f'#!/bin/sh\nexec {" ".join(place.arguments())} "$@"\n')
-        os.chmod(command, 0o700)
+        executable(place)
         done = subprocess.run(
             ["fish", "--no-config", "-c", f"limpet completion fish | source; complete -C {line!r}"],
             capture_output=True,
@@ -100,6 +108,20 @@ def test_fish_completes_the_same(line: str, wanted: list[str]) -> None:
             cwd=place.directory,
         )
     assert sorted(offer.split("\t")[0] for offer in done.stdout.splitlines()) == wanted
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_commands_and_then_their_names() -> None:
+    with open_shop() as (place, _):
+        executable(place)
+        environ = {**place.environ, "PATH": f"{place.directory}:{os.environ['PATH']}", "PS1": "zsh> "}
+        with Terminal(["zsh", "-f", "-i"], environ, cwd=place.directory) as terminal:
+            terminal.wait_for("zsh>")
+            terminal.send("autoload -Uz compinit; compinit -u -D\r")
+            terminal.send('eval "$(limpet completion zsh)"; print -r loa""ded\r')
+            terminal.wait_for("\nloaded")
+            terminal.send("limpet ctl resta\twor\t")
+            terminal.wait_for("limpet ctl restart worker")
 
 
 def test_without_a_node_there_are_no_names_and_no_noise() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from limpet_supervisor.model.status import NodeState, State
+from limpet_supervisor.runtime.output import MOST_LINES
 from limpet_supervisor.wire import messages as m
 from support.command import BOUND, Shop, open_shop, shop
 from support.fake_node import FakeNode
@@ -270,6 +271,11 @@ def test_logs_carry_names_unless_one_instance_is_asked_for(bookshop: Shops) -> N
     assert done.stdout == "web.1 | one\nweb.1 | two \x1b]0;evil\x07\n"
     assert done.stderr == "(2 lines were dropped: they came faster than they were read)\n"
     assert place.run("logs", "web.1").stdout.startswith("one\n")
+
+
+def test_help_says_how_many_lines_logs_shows_at_most(bookshop: Shops) -> None:
+    place, _ = bookshop
+    assert f"the last {MOST_LINES:,} at most" in " ".join(place.run("logs", "--help").stdout.split())
 
 
 def test_logs_json_is_an_object_a_line(bookshop: Shops) -> None:

@@ -19,7 +19,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="processes or instances: web, web.1 (all)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with new lines")
     parser.add_argument(
-        "-n", "--lines", type=options.natural, default=10, metavar="N", help="how many of each (10)"
+        "-n",
+        "--lines",
+        type=options.natural,
+        default=10,
+        metavar="N",
+        help="how many of each (10); of a running node the last 10,000 at most",
     )
     options.add_json(parser)
 
