@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from limpet_shell import output
 from limpet_supervisor.client import Client
-from limpet_supervisor.wire.messages import AnyItem, AnyReply, ProgressItem, Reply, Request
+from limpet_supervisor.wire.messages import AnyItem, AnyReply, Done, ProgressItem, Reply, Request
 
 
 def command(client: Client, request: Request, timeout: float | None = None) -> AnyReply:
@@ -20,6 +20,13 @@ def command(client: Client, request: Request, timeout: float | None = None) -> A
             elif isinstance(answer, Reply):
                 return answer
     raise AssertionError("a stream ends with a reply or an error")
+
+
+def tell_more(reply: AnyReply) -> None:
+    """Writes what a reply says beyond its first line to standard error."""
+    if isinstance(reply, Done):
+        for line in reply.text.split("\n")[1:]:
+            output.write_error(output.printable(line))
 
 
 def follow(client: Client, request: Request, show: Callable[[AnyItem | AnyReply], None]) -> int:

@@ -239,6 +239,6 @@ def show(
         case messages.StreamEnd(dropped=dropped) if dropped:
             return [paint(f"({dropped} lines were dropped: they came faster than they were read)", "yellow")]
         case messages.Done(text=text) if text:
-            return [printable(text)]
+            return [printable(line) for line in text.split("\n")]
         case _:
             return []

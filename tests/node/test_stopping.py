@@ -69,6 +69,24 @@ def test_one_that_ignores_term_is_killed_and_why_has_its_stacks():
         assert death.black_box in shown
 
 
+def test_stop_names_what_had_to_be_killed_and_where_its_black_box_is():
+    rest = 'shutdown = "300ms"\nready = { log = "deaf" }'
+    brutal = sleeps("c") + 'shutdown = "brutal_kill"\n'
+    with running(python("deaf", STUBBORN, rest) + sleeps("b") + brutal) as made:
+        cause = "deaf.1 had to be killed: stopped by a command; its shutdown time of 300ms passed"
+        done = made.limpet("ctl", "stop", "deaf")
+        first, second = done.stdout.splitlines()
+        assert first == "deaf is stopped"
+        assert second.startswith(f"{cause}; what it was doing is in {made.run.path}/")
+        assert made.limpet("ctl", "start", "deaf").returncode == 0
+        done = made.limpet("stop")
+        assert done.stdout == "node stopped\n"
+        said = done.stderr.splitlines()
+        assert len(said) == 1, done.stderr
+        assert said[0].startswith("deaf.1 had to be killed: ")
+        assert "busy_with_nothing" in Path(said[0].rpartition(" is in ")[2]).read_text()
+
+
 def test_a_stop_of_a_process_ends_what_got_away_from_it():
     with running(python("a", GETS_AWAY) + sleeps("b")) as made:
         away = int(until_written(made.directory / "away")[0])

@@ -30,7 +30,7 @@ def run(arguments: Namespace) -> int:
         pidfd = os.pidfd_open(pong.pid)
         # The node may go before its last answer is read; its pid and its new socket tell.
         with suppress(NodeUnreachable):
-            asking.command(client, messages.RestartNode(), arguments.timeout)
+            asking.tell_more(asking.command(client, messages.RestartNode(), arguments.timeout))
     try:
         _wait(arguments, pidfd, pong, deadline)
     finally:

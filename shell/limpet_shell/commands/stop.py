@@ -1,4 +1,7 @@
-"""Stop the node: every process in reverse order, each waited for. Returns when nothing of it is left."""
+"""Stop the node: every process in reverse order, each waited for. Returns when nothing of it is left.
+
+What did not stop in time and had to be killed is named on standard error.
+"""
 
 import os
 import select
@@ -26,7 +29,7 @@ def run(arguments: Namespace) -> int:
             pidfd = None  # it went between the two lines, or lives in another pid namespace
         try:
             try:
-                asking.command(client, messages.StopNode(), arguments.timeout)
+                asking.tell_more(asking.command(client, messages.StopNode(), arguments.timeout))
             except NodeUnreachable:
                 # The node may end before its last answer is read; its pid tells.
                 if pidfd is None:

@@ -2,6 +2,7 @@
 
 import os
 import signal as signals
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -80,8 +81,10 @@ class Handlers:
 
     def finish(self, *, restarting: bool) -> None:
         """The node has stopped: whoever waits for that is told, as the last act."""
+        text = f"{self.node.spec.name} is stopped" + " and boots again" * restarting
+        killed = self.observer.killed(self.node.tree.instances, self.node.stopping_since)
         for answer in self._last_words:
-            answer.reply(m.Done(f"{self.node.spec.name} is stopped" + " and boots again" * restarting))
+            answer.reply(m.Done("\n".join((text, *killed))))
 
     # -- observe ------------------------------------------------------------------------------------------
 
@@ -209,12 +212,13 @@ class Handlers:
     def stop(self, request: m.StopProcess, answer: Answer) -> None:
         """Stops; done when nothing of it is left."""
         names = self.observer.names(request.name)
+        began = time.time()
         self.node.feed(ev.StopCommand(names))
 
         def look() -> str | None:
             instances = self._instances(names)
             if all(each.life is Life.DOWN or each.wanted for each in instances):
-                return f"{request.name} is stopped"
+                return "\n".join((f"{request.name} is stopped", *self.observer.killed(names, began)))
             return None
 
         self._until(look, answer)

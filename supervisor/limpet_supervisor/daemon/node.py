@@ -60,6 +60,8 @@ class Node:
         self.tree: Tree = plant(spec)
         self.state = NodeState.STARTING
         self.started_at = reactor.now()
+        self.stopping_since = 0.0
+        """Wall-clock time at which the node began to stop."""
         self.deaths: dict[str, deque[Death]] = {}
         self.events: deque[Event] = deque(maxlen=_EVENTS)
         self.subscribers: dict[object, Callable[[Event], None]] = {}
@@ -281,6 +283,7 @@ class Node:
         """Stops everything in order; then the node ends."""
         if self.state is not NodeState.STOPPING:
             self.state = NodeState.STOPPING
+            self.stopping_since = time.time()
             self.publish("node_stopping", "", f"stopping {self.spec.name} (pid {os.getpid()})")
         self.feed(ev.ShutdownCommand())
 

@@ -162,6 +162,25 @@ class Observer:
             return f"{deaths[0].cause} ({instance.exit})"
         return str(instance.exit)
 
+    def killed(self, names: Iterable[str], since: float) -> list[str]:
+        """A sentence for each of these instances that did not stop in time and was killed.
+
+        Args:
+            names: instances.
+            since: wall-clock time at which they began to stop.
+        """
+        found = []
+        for name in names:
+            deaths = self._node.deaths.get(name)
+            instance = self._node.tree.instances.get(name)
+            if not deaths or instance is None or deaths[0].at < since or deaths[0].exit.signal != "SIGKILL":
+                continue
+            if self._node.spec_of(instance).shutdown:  # else it is always killed
+                box = deaths[0].black_box
+                where = f"; what it was doing is in {box}" if box else ""
+                found.append(f"{name} had to be killed: {deaths[0].cause}{where}")
+        return found
+
     def _agent(self, instance: Instance) -> tuple[str, str | None]:
         if any(connection.is_process for connection in self._node.agents.of(instance.name)):
             return "ready", None

@@ -40,7 +40,7 @@ class Failure(Reply, tag="failure", frozen=True):
 
 
 class Done(Reply, tag="done", frozen=True):
-    """It is done; `text` says what was done, for a person."""
+    """It is done; `text` says what was done, for a person; what else there is to say is in further lines."""
 
     text: str = ""
 
