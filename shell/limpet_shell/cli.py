@@ -84,6 +84,9 @@ QUICK = frozenset(
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No bug: the disk is full, which is usually the one that standard output is redirected to."""
+NEEDS_PROJECT = frozenset(("release", "new", "init", "import"))
+"""Verbs that a built release does not offer."""
+
 _WITH_VALUE = ("--file", "--directory", "--release", "--node", "--color")
 
 
@@ -228,10 +231,15 @@ def program() -> str:
 
 def usage() -> str:
     """The text of `help` without a verb."""
+    released = "RELEASE_ROOT" in os.environ
     lines = [f"Usage: {program()} COMMAND [ARGUMENTS]"]
     for group, heading in GROUPS.items():
         lines += ["", f"{heading}:"]
-        lines += [f"  {verb:<12}{text}" for verb, (_, place, text) in VERBS.items() if place == group]
+        lines += [
+            f"  {verb:<12}{text}"
+            for verb, (_, place, text) in VERBS.items()
+            if place == group and not (released and verb in NEEDS_PROJECT)
+        ]
     return "\n".join([*lines, "", f"{program()} COMMAND --help says more of one."])
 
 

@@ -2,7 +2,7 @@
 
 Map, from the top; imports point down only (checked by import-linter):
 
-    daemon            wiring: the one loop, control handlers, boot, main
+    daemon | release  wiring: the one loop, control handlers, boot, main | building releases, pruning them
     runtime           effects on Linux: spawn, pidfd, FIFOs, probes, notify, agents, durable state
     core | client     policy as pure functions (state, event, now) -> (state, effects) | the public client
     config | wire     TOML -> model, with good errors | control protocol and agent frames

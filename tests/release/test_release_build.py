@@ -56,7 +56,10 @@ def test_the_tree_is_that_of_a_release(tiny: Path) -> None:
 def test_it_is_said_what_was_built_and_how_to_start_it(tmp_path: Path) -> None:
     project = write_project(tmp_path)
     first = build(project)
-    assert first.stdout.startswith("* assembling tiny-1.0.0 on LIMPET_ENV=prod\n")
+    assert first.stdout.startswith(
+        "* assembling tiny-1.0.0 on LIMPET_ENV=prod\n"
+        "* skipping runtime configuration (config/runtime.py not found)\n"
+    )
     assert "Release created at _build/prod/rel/tiny\n" in first.stdout
     assert "_build/prod/rel/tiny/bin/tiny start\n" in first.stdout
     asked = build(project)

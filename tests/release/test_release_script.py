@@ -32,6 +32,8 @@ def test_the_scripts_are_posix_shell(tiny: Path) -> None:
 def test_no_command_is_the_usage_and_an_unknown_one_is_an_error(tiny: Path) -> None:
     nothing = run(tiny / "bin/tiny")
     assert (nothing.returncode, nothing.stdout, "Usage: tiny COMMAND" in nothing.stderr) == (0, "", True)
+    assert "  verify " in nothing.stderr
+    assert "  release " not in nothing.stderr
     unknown = run(tiny / "bin/tiny", "frob")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr.endswith("ERROR: Unknown command frob\n")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from limpet_supervisor import __version__
-from limpet_supervisor.config.load import load_for_build
+from limpet_supervisor.config.load import RUNTIME_CONFIG, load_for_build
 from limpet_supervisor.config.names import DEVELOPMENT_VERSION, is_version
 from limpet_supervisor.config.python import find_python
 from limpet_supervisor.errors import ConfigError, LimpetError
@@ -123,6 +123,7 @@ def _build(release: Release, say: Callable[[str], None], progress: Callable[[str
             release = release.replace(steps=rest)
             if step == "assemble":
                 say(f"* assembling {release.name}-{release.version} on LIMPET_ENV={release.env}")
+                say(_configured(release))
                 release = assemble.assemble(release, scratch, progress)
             elif step == "tar":
                 say(f"* building {release.archive}")
@@ -143,6 +144,14 @@ def _build(release: Release, say: Callable[[str], None], progress: Callable[[str
         shutil.rmtree(root, ignore_errors=True)
         with suppress(OSError):
             os.unlink(packed)
+
+
+def _configured(release: Release) -> str:
+    """What of the configuration goes in, as mix release says it."""
+    if file := release.node.runtime_config:
+        return f"* using {os.path.relpath(file, release.project)} to configure the release at runtime"
+    said = release.table.get("runtime_config") is False
+    return f"* skipping runtime configuration ({'it is false' if said else f'{RUNTIME_CONFIG} not found'})"
 
 
 def _finish(release: Release) -> None:
