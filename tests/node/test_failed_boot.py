@@ -50,3 +50,12 @@ def test_an_exit_s_event_has_the_facts_for_programs() -> None:
         assert event["pid"] == pid
         assert event["detail"]["signal"] == "SIGKILL"
         assert event["detail"]["code"] is None
+
+
+def test_what_is_in_the_way_of_a_socket_is_named() -> None:
+    with node('[processes.web]\ncommand = ["sleep", "1000"]\n') as made:
+        (made.directory / "run" / "node" / "agent.sock").mkdir(parents=True)
+        done = made.limpet("start")
+        assert done.returncode == 1
+        assert "node cannot be brought up" in done.stderr
+        assert "agent.sock" in done.stderr

@@ -1,5 +1,7 @@
 """What operators want: start, stop, restart, scale, add, remove; each in every life of an instance."""
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from limpet_supervisor.model.spec import ProcessSpec
@@ -88,25 +90,24 @@ def _scale(draft: Draft, process: str, instances: int) -> None:
             _remove(draft, instance)
         elif instance.cause is Cause.REMOVED:
             draft.put(instance, cause=Cause.RESTART, wanted=True)
-    for number in range(1, instances + 1):
-        if number not in present:
-            _grow(draft, process, number)
+    _grow(draft, process, [number for number in range(1, instances + 1) if number not in present])
     draft.report("scaled", process, f"{process} scaled from {active} to {instances}")
 
 
-def _grow(draft: Draft, process: str, number: int) -> None:
-    """One more instance; it waits for a start, unless its supervisor is down."""
+def _grow(draft: Draft, process: str, numbers: Iterable[int]) -> None:
+    """More instances; they wait for a start, unless their supervisor is down."""
     place = draft.places[process]
-    instance = seed(process, place, number)
-    if draft.is_ending(place.supervisor):
-        instance = replace(instance, outcome=Outcome.ENDED)
-    else:
-        draft.waiting.add(instance.name)
-    draft.instances[instance.name] = instance
-    numbered = sorted(
-        (draft.instances[name].order, name) for name in (*draft.members[process], instance.name)
-    )
-    draft.members = {**draft.members, process: tuple(name for _order, name in numbered)}
+    members = list(draft.members[process])
+    for number in numbers:
+        instance = seed(process, place, number)
+        if draft.is_ending(place.supervisor):
+            instance = replace(instance, outcome=Outcome.ENDED)
+        else:
+            draft.waiting.add(instance.name)
+        draft.instances[instance.name] = instance
+        members.append(instance.name)
+    members.sort(key=lambda name: draft.instances[name].order)
+    draft.members = {**draft.members, process: tuple(members)}
 
 
 def _add(draft: Draft, spec: ProcessSpec) -> None:
@@ -117,8 +118,7 @@ def _add(draft: Draft, spec: ProcessSpec) -> None:
     draft.places = {**draft.places, spec.name: Place(root.name, position)}
     draft.members = {**draft.members, spec.name: ()}
     draft.put_supervisor(root, units=(*root.units, spec.name))
-    for number in range(1, spec.instances + 1):
-        _grow(draft, spec.name, number)
+    _grow(draft, spec.name, range(1, spec.instances + 1))
     draft.report("added", spec.name, f"{spec.name} is added")
 
 

@@ -129,10 +129,11 @@ class Ground:
                 os.chmod(f"{self.directory.path}/{name}", _PASSABLE)
         return path
 
-    def leave(self, *, keep_lock: bool = False) -> None:
+    def leave(self) -> None:
         """Removes what only a running node has; logs and black boxes stay."""
         path = self.directory.path
-        self._remove_sockets_and_values()
+        with suppress(OSError):  # what is in the way now was in the way before
+            self._remove_sockets_and_values()
         self.store.clear()
         for name in ("processes", "output", "notify"):
             with suppress(OSError):
@@ -142,9 +143,8 @@ class Ground:
                 os.unlink(f"{path}/python/{name}")
         with suppress(OSError):
             os.rmdir(f"{path}/python")
-        if not keep_lock:
-            with suppress(FileNotFoundError):
-                os.unlink(self.directory.pid_file)
+        with suppress(FileNotFoundError):
+            os.unlink(self.directory.pid_file)
         for fd in (self._pid_fd, *self._locked):
             os.close(fd)
 

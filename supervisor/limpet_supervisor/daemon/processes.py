@@ -240,7 +240,7 @@ class Processes:
                 self._children,
                 _by_its_user(running.spec, running.spec.ready),
                 lambda: self._passed(name, running),
-                environ=self._launches[name][1].environ,
+                environ=_for_checks(self._launches[name][1].environ),
                 cwd=self._cwd(running.spec),
             )
         )
@@ -272,7 +272,7 @@ class Processes:
                     self._children,
                     _by_its_user(running.spec, liveness),
                     failed,
-                    environ=self._launches[name][1].environ,
+                    environ=_for_checks(self._launches[name][1].environ),
                     cwd=self._cwd(running.spec),
                 )
             )
@@ -430,6 +430,12 @@ def _spawn_failed(name: str, error: OSError | ValueError | LimpetError) -> ev.Sp
     short = isinstance(cause, OSError) and cause.errno in SHORTAGES
     why = error.strerror if isinstance(error, OSError) else None
     return ev.SpawnFailed(name, why or str(error), random.random(), shortage=short)
+
+
+def _for_checks(environ: dict[str, str]) -> dict[str, str]:
+    """What a check's command finds: its process's environment, and nothing that would let it pass for it."""
+    own = ("LIMPET_AGENT", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_FDNAMES")
+    return {name: value for name, value in environ.items() if name not in own}
 
 
 def _by_its_user(spec: ProcessSpec, check: Check) -> Check:

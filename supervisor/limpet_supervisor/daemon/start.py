@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from limpet_supervisor.client import directory
+from limpet_supervisor.errors import BootFailed
 from limpet_supervisor.model.spec import NodeSpec, is_configured, processes
 from limpet_supervisor.model.status import Death, NodeState
 from limpet_supervisor.runtime import prctl, spawn
@@ -32,6 +33,7 @@ from .node import Node
 from .processes import Processes
 
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
+_CONTROL_EVERY: Final = 1.0
 _PROGRESS_EVERY: Final = 1.0
 _PROGRESS_SHOWN: Final = 3
 _SETTLE: Final = 1.0
@@ -121,6 +123,10 @@ class Daemon:
         self._output: Output | None = None
         try:
             self._build(spec, stdout, color=color)
+        except OSError as error:
+            self._abandon()
+            where = f"{error.filename}: " if error.filename else ""
+            raise BootFailed(f"{spec.name} cannot be brought up", f"{where}{error.strerror}") from error
         except BaseException:
             self._abandon()
             raise
@@ -222,17 +228,24 @@ class Daemon:
         if self.node.processes.starting:
             self._reactor.call_soon(self._open_control)
             return
+        from zmq import ZMQError
+
         from .consoles import Consoles
         from .control import Control
         from .handlers import Handlers
         from .observe import Observer
 
         observer = Observer(self.node)
+        handlers = Handlers(self.node, observer, Consoles(self.node, observer), self._restart)
+        path = self._ground.directory.control
+        try:
+            self._control = Control(self._reactor, path, handlers.handle, handlers.gone)
+        except (ZMQError, OSError) as error:
+            self._log(f"{path} cannot be opened: {error.strerror}; it is tried again each second")
+            self._reactor.call_later(_CONTROL_EVERY, self._open_control)
+            return
+        self._handlers = handlers
         self._observer = observer
-        self._handlers = Handlers(self.node, observer, Consoles(self.node, observer), self._restart)
-        self._control = Control(
-            self._reactor, self._ground.directory.control, self._handlers.handle, self._handlers.gone
-        )
         self._tell_manager()
 
     def _restart(self, restarting: bool) -> None:
