@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from limpet_supervisor.release import elf
 from support.bookshop import requires_bookshop
 from support.postgres import requires_postgres, running
 from support.release import clean_environ, requires_root, run
@@ -205,6 +206,56 @@ def test_its_unit_starts_its_own_script(release: Release) -> None:
     unit = (release.directory / "units/bookshop.service").read_text()
     assert f'ExecStart="{release.root}/bin/bookshop" start --color never\n' in unit
     assert f"WorkingDirectory={release.root}\n" in unit
+
+
+def test_no_binary_needs_a_library_that_is_not_there_but_the_c_library(shop: Path) -> None:
+    files = [path for path in shop.rglob("*") if path.is_file() and not path.is_symlink()]
+    there = {path.name for path in files}
+    wanted = {name for path in files if elf.is_elf(str(path)) for name in elf.read(str(path)).needed} - there
+    c_library = {"libc", "libm", "libdl", "libpthread", "librt", "libresolv", "libutil"}
+    assert {name.partition(".")[0] for name in wanted if not name.startswith("ld-linux")} <= c_library
+
+
+@requires_root
+def test_it_runs_where_there_is_nothing_but_a_shell_and_the_c_library(release: Release) -> None:
+    """In a root directory of its own, with no Python, no C++ and no other library."""
+    root = release.directory / "root"
+    programs = ["sh", "readlink", "uname", "dirname"]
+    if not all(shutil.which(program) for program in (*programs, "unshare", "chroot", "ldd")):
+        pytest.skip("needs unshare and chroot")
+    listed = run(
+        "ldd", *(f"/bin/{program}" for program in programs), *release.root.glob("runtime-*/bin/python3")
+    )
+    wanted = {
+        line.split("=>")[-1].split("(")[0].strip() for line in listed.stdout.splitlines() if "/" in line
+    }
+    parts = [
+        path for path in wanted if str(release.root) not in path and path.startswith("/") and ":" not in path
+    ]
+    here = Path(next(path for path in parts if "/libc.so" in path)).parent
+    parts += [
+        str(path)
+        for name in ("dl", "pthread", "rt", "resolv", "util", "m")
+        for path in here.glob(f"lib{name}.so.*")
+    ]
+    for path in (*parts, *(f"/bin/{program}" for program in programs)):
+        target = root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    shutil.copytree(release.root, root / "srv/shop", symlinks=True)
+    for directory in ("proc", "dev", "tmp"):
+        (root / directory).mkdir()
+    (root / "dev/null").write_text("")
+    ask = (
+        "import ssl, sqlite3, ctypes, uvloop, psycopg; print(psycopg.pq.__impl__); bookshop.release.migrate()"
+    )
+    inside = f"mount -t proc proc {root}/proc && exec chroot {root} /bin/sh -c"
+    environ = "export DATABASE_URL=sqlite:////tmp/shop.db SECRET_KEY_BASE=x PORT=1 RELEASE_TMP=/tmp/run;"
+    script = f"{environ} /srv/shop/bin/bookshop eval '{ask}' && /srv/shop/bin/bookshop rpc 1"
+    done = run("unshare", "--mount", "--net", "sh", "-c", f'{inside} "{script}"', timeout=60)
+    assert done.stdout.startswith("binary\n"), done.stderr
+    assert "0001 -> 0002" in done.stdout + done.stderr
+    assert done.returncode == 69, done.stderr
 
 
 def test_the_byte_code_is_that_of_the_sources_and_looks_at_no_time(shop: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet_supervisor.errors import LimpetError
-from limpet_supervisor.release import document, elf, manifest, steps
+from limpet_supervisor.release import document, elf, manifest, steps, strip
 from support.configuration import CALM
 
 SCALARS = (
@@ -112,6 +112,24 @@ def test_steps_that_a_step_has_made_wrong_are_refused(wrong: list[Any]) -> None:
     with pytest.raises(LimpetError, match="Unknown step"):
         steps.check(wrong)
     steps.check(["assemble", "tar", print])
+
+
+def test_only_what_does_not_run_is_stripped(tmp_path: Path) -> None:
+    kept = [
+        "a/x.py",
+        "a/libz.so.1",
+        "a/libq.so.2.1",
+        "a/page.html",
+        "tests/__init__.py",
+        "a-1.dist-info/LICENSE.rst",
+    ]
+    gone = ["a/x.pyi", "a/x.c", "a/fast.pyx", "a/tests/test_x.py", "a/guide.rst", "a/__pycache__/x.pyc"]
+    for name in (*kept, *gone):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    strip.strip(str(tmp_path), lambda kind: kind == "types")
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*kept, "a/x.pyi"}
 
 
 def test_a_node_imports_nothing_of_the_build() -> None:

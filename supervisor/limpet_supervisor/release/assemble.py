@@ -73,6 +73,8 @@ def assemble(release: Release, scratch: str, progress: Callable[[str], None]) ->
     finally:
         for compilation in compilations:
             compilation.stop()
+    if release.bundles:
+        interpreter.complete(release)
     _write_boot_data(release)
     return release.replace(overlays=tuple(dict.fromkeys((*release.overlays, *overlays))))
 

@@ -9,12 +9,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from limpet_supervisor.errors import LimpetError
 
-from . import elf
+from . import elf, manifest
 from .value import Interpreter, Release
 
 _ASK: Final = """
@@ -121,6 +121,27 @@ def bundle(release: Release) -> None:
     _add_entrance(executable, runtime)
 
 
+def complete(release: Release) -> None:
+    """Copies what else the packages' binaries are linked with, such as the C++ library, to the interpreter's.
+
+    Its search path is theirs, too (ld.so(8), DT_RPATH). What is not on this machine either is left to whoever
+    asks for it.
+    """
+    wanted: dict[str, str] = {}
+    there = set()
+    for part in (release.runtime, release.supervisor, release.application):
+        for path in manifest.listed(release.root, [part]):
+            there.add(os.path.basename(path))
+            full = release.at(path)
+            if not os.path.islink(full) and elf.is_elf(full):
+                wanted |= dict.fromkeys(elf.read(full).needed, full)
+    absent = {name for name in wanted if name not in there and not _C_LIBRARY.fullmatch(name)}
+    if absent:
+        libraries = release.at(release.runtime, "lib")
+        binaries = sorted({wanted[name] for name in absent})
+        list(_copy_libraries(binaries, libraries, only=absent))
+
+
 def _copy_stdlib(release: Release, target: str) -> None:
     left_out = _LEFT_OUT[""].union(
         *(names for kind, names in _LEFT_OUT.items() if kind and not release.keeps(kind))
@@ -156,12 +177,14 @@ def _in(directory: str) -> Iterator[str]:
             yield path
 
 
-def _copy_libraries(binaries: list[str], target: str, *, skip: str) -> Iterator[str]:
+def _copy_libraries(
+    binaries: list[str], target: str, *, skip: str = "", only: Collection[str] = ()
+) -> Iterator[str]:
     """Copies what the binaries are linked with, but for the C library's parts; the copies' paths."""
     listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout
     found = dict(re.findall(r"^\s*(\S+) => (/\S+) \(", listed, re.MULTILINE))
     for name, path in sorted(found.items()):
-        if name != skip and not _C_LIBRARY.fullmatch(name):
+        if name != skip and not _C_LIBRARY.fullmatch(name) and (not only or name in only):
             place = os.path.join(target, name)
             shutil.copy(path, place)
             yield place

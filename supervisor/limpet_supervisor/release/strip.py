@@ -8,7 +8,7 @@ from typing import Final
 _SUFFIXES: Final = {
     "types": (".pyi",),
     "sources": (".c", ".cc", ".cpp", ".h", ".hpp", ".pxd", ".pyx", ".a", ".la"),
-    "docs": (".rst", ".1"),
+    "docs": (".rst",),
 }
 _DIRECTORIES: Final = {"tests": ("tests",)}
 _ALWAYS: Final = ("__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache")
