@@ -96,6 +96,8 @@ class Processes:
         nofile: tuple[int, int],
     ) -> None:
         self.running: dict[str, Running] = {}
+        self._names: dict[int, str] = {}
+        """Main pid -> instance."""
         self._reactor = reactor
         self._policy = policy
         self._children = children
@@ -111,6 +113,17 @@ class Processes:
         self._sweeps: dict[str, Sweep] = {}
         self._to_spawn: deque[str] = deque()
         self._to_record: deque[str] = deque()
+
+    def owner_of(self, pid: int) -> str | None:
+        """The instance whose main process `pid` is or descends from; None if its ancestors do not tell."""
+        me = os.getpid()
+        while pid not in (0, 1, me):
+            if (name := self._names.get(pid)) is not None:
+                return name
+            if (facts := procfs.stat(pid)) is None:
+                return None
+            pid = facts.ppid
+        return None
 
     @property
     def starting(self) -> bool:
@@ -161,6 +174,7 @@ class Processes:
         running = Running(pid, spec, self._reactor.now())
         running.until_ready = early
         self.running[name] = running
+        self._names[pid] = name
         self._children.watch(pid, lambda how: self._ended(name, running, how))
         self._policy.feed(ev.Spawned(name, pid))
         if spec.ready.kind in ("tcp", "http", "exec"):
@@ -346,6 +360,7 @@ class Processes:
         self._cancel(running.until_end)
         if self.running.get(name) is running:
             del self.running[name]
+        self._names.pop(running.pid, None)
         instance = self._policy.instance(name)
         by_command = instance is not None and instance.cause in (Cause.COMMAND, Cause.RESTART, Cause.REMOVED)
         clean = not self._leaves_something(name, running.pid, thorough=by_command)

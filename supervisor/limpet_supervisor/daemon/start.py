@@ -153,7 +153,11 @@ class Daemon:
             self._log(line)
         children = Children(self._reactor)
         agents = Agents(
-            self._reactor, run.agents, bundle=stage1_bundle, uids=users, on_change=lambda _name: None
+            self._reactor,
+            run.agents,
+            bundle=stage1_bundle,
+            uids=users,
+            owner=self._owner,
         )
         boxes = BlackBoxes(self._reactor, f"{run.path}/blackbox", output, agents)
         self.node = Node(
@@ -187,6 +191,9 @@ class Daemon:
         )
         self._agents = agents
         self._reactor.on_signal(signal.SIGTERM, self._terminated)
+
+    def _owner(self, pid: int) -> str | None:
+        return self.node.processes.owner_of(pid)
 
     def _evaluate_configuration(self, injection: str, users: frozenset[int]) -> str:
         """Path of the values of config/runtime.py, one file for each user; empty without a runtime.py."""

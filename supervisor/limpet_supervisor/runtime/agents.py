@@ -147,7 +147,8 @@ class Agents:
         path: of the socket to listen on; made with `mode`.
         bundle: the stage 1 frame.
         uids: users that agents may run as.
-        on_change: called with an instance's name when its agents change.
+        owner: the instance that a pid descends from, as far as its ancestors tell; an agent that says
+            otherwise is refused: code that an operator means for one process must not reach another.
     """
 
     def __init__(
@@ -157,16 +158,17 @@ class Agents:
         *,
         bundle: Callable[[], bytes],
         uids: frozenset[int],
-        on_change: Callable[[str], None],
+        owner: Callable[[int], str | None],
     ) -> None:
         self.reactor = reactor
         self.bundle = bundle
         self.garbage = 0
         """Connections closed because they broke the protocol, or were another user's."""
         self._uids = uids | {os.geteuid()}
-        self._on_change = on_change
+        self._owner = owner
         self._connections: dict[AgentConnection, None] = {}
         self._by_process: dict[str, list[AgentConnection]] = {}
+        self._by_pid: dict[int, AgentConnection] = {}
         self._last_id = 0
         # Guarantee: 0600 (0666 below a directory that others may search) from birth, by umask.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -194,11 +196,16 @@ class Agents:
 
     def greeted(self, connection: AgentConnection) -> None:
         """An agent has said who it is."""
-        for other in list(self._connections):
-            if other.pid == connection.pid and other is not connection:
+        owner = self._owner(connection.pid)
+        if owner is not None and owner != connection.process:
+            self.garbage += 1
+            connection.close()
+            return
+        if connection.pid:  # 0: of another pid namespace
+            if (other := self._by_pid.get(connection.pid)) is not None:
                 other.close()  # after an exec, the old image's connection may linger
+            self._by_pid[connection.pid] = connection
         self._by_process.setdefault(connection.process, []).append(connection)
-        self._on_change(connection.process)
 
     def lost(self, connection: AgentConnection) -> None:
         """An agent is gone."""
@@ -208,7 +215,8 @@ class Agents:
             of_process.remove(connection)
             if not of_process:
                 del self._by_process[connection.process]
-            self._on_change(connection.process)
+        if self._by_pid.get(connection.pid) is connection:
+            del self._by_pid[connection.pid]
 
     def close(self) -> None:
         """Lets all agents go and removes the socket."""
