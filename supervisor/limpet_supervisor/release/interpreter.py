@@ -127,19 +127,24 @@ def complete(release: Release) -> None:
     Its search path is theirs, too (ld.so(8), DT_RPATH). What is not on this machine either is left to whoever
     asks for it.
     """
-    wanted: dict[str, str] = {}
+    wanted: dict[str, list[str]] = {}
     there = set()
     for part in (release.runtime, release.supervisor, release.application):
         for path in manifest.listed(release.root, [part]):
             there.add(os.path.basename(path))
             full = release.at(path)
             if not os.path.islink(full) and elf.is_elf(full):
-                wanted |= dict.fromkeys(elf.read(full).needed, full)
+                for name in elf.read(full).needed:
+                    wanted.setdefault(name, []).append(full)
     absent = {name for name in wanted if name not in there and not _C_LIBRARY.fullmatch(name)}
     if absent:
         libraries = release.at(release.runtime, "lib")
-        binaries = sorted({wanted[name] for name in absent})
+        binaries = sorted({path for name in absent for path in wanted[name]})
         list(_copy_libraries(binaries, libraries, only=absent))
+        for path in binaries:
+            if own := elf.read(path).search_path:
+                # As a DT_RUNPATH it would hide the interpreter's.
+                elf.relocate(path, own)
 
 
 def _copy_stdlib(release: Release, target: str) -> None:
