@@ -32,7 +32,6 @@ def test_what_is_not_numbered_leaves_names_and_no_answer(idle: Pair) -> None:
     assert peer.value("sorted(Out)") == "[1]"
 
 
-
 def test_out_keeps_the_last_twenty_values(idle: Pair) -> None:
     _child, peer = idle
     for number in range(25):
