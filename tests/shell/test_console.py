@@ -9,7 +9,7 @@ from limpet_supervisor.wire import messages as m
 from support.command import Shop, open_shop, shop
 from support.fake_node import FakeNode
 from support.terminal import Terminal
-from support.told import answers
+from support.told import answers, process, status
 
 Console = tuple[Terminal, FakeNode, Shop]
 
@@ -121,6 +121,23 @@ def test_commands_complete_to_themselves_and_to_names(console: Console) -> None:
     assert isinstance(request, m.RestartProcess)
     assert request.name == "worker"
     terminal.wait_for("is restarted")
+
+
+def test_after_use_what_is_below_a_process_and_has_an_agent_is_completed() -> None:
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Status):
+            yield status(process("web.1", agents=("web.1", "web.1/4711")))
+        else:
+            yield from answers(request)
+
+    with open_shop(script) as (place, node), Terminal(place.arguments("remote"), place.environ) as terminal:
+        terminal.wait_for("web.1 [1]>")
+        terminal.send(":use web.1/\t")
+        terminal.wait_for(":use web.1/4711")
+        terminal.send("\r")
+        request = node.wait_for(m.Attach, 2)
+    assert isinstance(request, m.Attach)
+    assert request.process == "web.1/4711"
 
 
 def test_inside_a_call_its_signature_is_shown(console: Console) -> None:
