@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from limpet_supervisor.errors import LimpetError
 from limpet_supervisor.release import build as building
 from limpet_supervisor.release import dependencies
 from support.release import BUILD_BOUND, build, clean_environ, run, write_project
@@ -66,6 +67,15 @@ def test_without_uv_it_is_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     building.build(plan, say=said.append, progress=said.append)
     assert "installing dependencies with pip" in said
     assert run(project / "_build/prod/rel/tiny/bin/tiny", "eval", "print(1)").stdout == "1\n"
+
+
+def test_without_either_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dependencies, "find_uv", lambda: None)
+    monkeypatch.setattr(dependencies, "find_spec", lambda _name: None)
+    plan = building.plan(str(write_project(tmp_path) / "pyproject.toml"), None, environ=clean_environ())
+    with pytest.raises(LimpetError, match="There is neither uv nor pip here"):
+        building.build(plan, say=print, progress=print)
+    assert list((tmp_path / "_build/prod/rel").iterdir()) == []
 
 
 def test_a_package_with_sources_apart_and_commands_of_its_own(tmp_path: Path) -> None:

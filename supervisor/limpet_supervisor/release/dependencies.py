@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, Final
 
 from limpet_supervisor.errors import LimpetError
@@ -143,6 +144,8 @@ class Installer:
         _run(command, failure, self._scratch)
 
     def _pip(self) -> list[str]:
+        if find_spec("pip") is None:
+            raise LimpetError("There is neither uv nor pip here", "one of them installs", "pip install uv")
         return [sys.executable, "-m", "pip", "--python", self._python.executable]
 
 
