@@ -2,16 +2,14 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from functools import partial
 from typing import Any, Final
 
 from limpet_supervisor.config.load import load
 from limpet_supervisor.daemon.ground import agent_package
 from limpet_supervisor.model.spec import NodeSpec
-from limpet_supervisor.runtime import boot_config, prctl, preflight, spawn
+from limpet_supervisor.runtime import boot_config, fresh, preflight, spawn
 
 _RUN: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); import limpet; del sys.path[0]; "
@@ -37,16 +35,15 @@ def evaluated(file: str, release: str | None, words: list[str]) -> tuple[int, st
     Raises:
         ConfigError: the configuration, or its evaluation, failed.
     """
-    command, environ = _evaluator(file, release, words)
+    (python, dash_c, source, *arguments), environ = _evaluator(file, release, words)
     done = subprocess.run(
-        command,
+        [python, dash_c, fresh.tied(source), *arguments],
         env=environ,
         close_fds=False,  # the values are in one that is to be inherited
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
-        preexec_fn=partial(prctl.die_with_parent, signal.SIGKILL),
     )
     code = done.returncode if done.returncode >= 0 else 128 - done.returncode
     return code, done.stdout, done.stderr

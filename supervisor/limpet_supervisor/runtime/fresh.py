@@ -13,8 +13,6 @@ from typing import Final
 
 from limpet_supervisor.errors import ConfigError
 
-from . import prctl
-
 TIME: Final = 60.0
 """Seconds that it may take."""
 
@@ -23,6 +21,25 @@ _RUN: Final = (
     "from importlib import import_module; sys.exit(import_module(sys.argv[2]).main(sys.argv[3:]))"
 )
 """Makes the package `limpet` importable, and nothing else that lies beside it."""
+
+
+def tied(code: str) -> str:
+    """Python code for `-c` that ends with this process, should we be killed (PR_SET_PDEATHSIG).
+
+    The new interpreter asks for it itself: ours is never forked. An interpreter without ctypes does not.
+    """
+    return (
+        "import os\n"
+        "try:\n"
+        "    import ctypes\n"
+        f"    ctypes.CDLL(None).prctl(1, {int(signal.SIGKILL)})\n"
+        "except (ImportError, AttributeError):\n"
+        "    pass\n"
+        # Race: we may have ended before it asked to end with us.
+        f"if os.getppid() != {os.getpid()}:\n"
+        "    os._exit(1)\n"
+        f"{code}"
+    )
 
 
 def run(
@@ -57,24 +74,15 @@ def run(
     Raises:
         ConfigError: the interpreter cannot be run.
     """
-    ours = os.getpid()
-
-    def bind() -> None:
-        # Race: we may have ended before it asked to end with us.
-        prctl.die_with_parent(signal.SIGKILL)
-        if os.getppid() != ours:
-            os._exit(1)
-
     try:
         process = subprocess.Popen(
-            [python, "-c", _RUN, agent_root, module, *arguments],
+            [python, "-c", tied(_RUN), agent_root, module, *arguments],
             cwd=cwd,
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=2,
             pass_fds=descriptors,
             start_new_session=True,
-            preexec_fn=bind,  # noqa: PLW1509 - it calls the kernel and nothing else
         )
     except OSError as error:
         raise ConfigError(f"{python} cannot be run in {cwd}", str(error.strerror)) from None
