@@ -59,8 +59,9 @@ def src(thing: Any) -> Text:
 
 
 def tasks() -> Text:
-    """Every asyncio task: name, state, what it runs, where that waits, who waits for it."""
-    found = all_tasks()
+    """Every asyncio task, by name: state, what it runs, where that waits, who waits for it."""
+    # Task-2 before Task-10: asyncio numbers its tasks, and its sets have no order.
+    found = sorted(all_tasks(), key=lambda task: (len(task.get_name()), task.get_name()))
     if not found:
         return Text("no asyncio tasks")
     rows = [("TASK", "STATE", "COROUTINE", "AT", "AWAITED BY")]
