@@ -25,7 +25,8 @@ print(json.dumps({
     "executable": os.path.realpath(base), "version": "%d.%d.%d" % sys.version_info[:3],
     "prefix": sys.base_prefix, "stdlib": os.path.dirname(os.__file__), "triplet": get("SOABI") or "",
     "machine": os.uname().machine, "implementation": sys.implementation.name,
-    "library": os.path.join(get("LIBDIR") or "", get("INSTSONAME") or "") if get("Py_ENABLE_SHARED") else "",
+    "libpython": os.path.join(get("LIBDIR") or "", get("INSTSONAME") or "")
+    if get("Py_ENABLE_SHARED") else "",
 }))
 """
 _SITE: Final = "import json, site; print(json.dumps(site.getsitepackages()))"
@@ -72,8 +73,8 @@ def inspect(python: str) -> Interpreter:
     except (subprocess.CalledProcessError, ValueError) as error:
         said = getattr(error, "stderr", "") or str(error)
         raise LimpetError(f"{python} is no Python that runs", said.strip().splitlines()[-1][:200]) from None
-    if not os.path.isfile(facts["library"]):
-        facts["library"] = ""  # Debian's interpreter holds it in itself; the shared one is another package's
+    if not os.path.isfile(facts["libpython"]):
+        facts["libpython"] = ""  # Debian's interpreter holds it in itself; the shared one is another's
     version = facts["version"]
     if tuple(map(int, version.split(".")[:2])) < OLDEST or facts.pop("implementation") != "cpython":
         raise LimpetError(f"{python} is Python {version}", todo="a release needs CPython 3.11 or newer")
@@ -110,11 +111,11 @@ def bundle(release: Release) -> None:
     _copy_stdlib(release, stdlib)
     libraries = os.path.join(runtime, "lib")
     os.makedirs(libraries, exist_ok=True)
-    if python.library:
-        shutil.copy2(python.library, libraries)
+    if python.libpython:
+        shutil.copy2(python.libpython, libraries)
     own = [executable, *_modules(stdlib), *_in(libraries)]
     originals = [python.executable, *_modules(python.stdlib, pruned=release)]
-    copied = [*_copy_libraries(originals, libraries, skip=os.path.basename(python.library))]
+    copied = [*_copy_libraries(originals, libraries, skip=os.path.basename(python.libpython))]
     if not release.keeps("sources"):
         _strip_symbols([*own, *copied])
     _relocate(executable, own, libraries)

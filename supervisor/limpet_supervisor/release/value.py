@@ -27,7 +27,7 @@ class Interpreter(Struct, frozen=True):
     """Such as `cpython-311-x86_64-linux-gnu`: what compiled modules must be for (SOABI)."""
     machine: str
     """Such as `x86_64`, uname(2)."""
-    library: str = ""
+    libpython: str = ""
     """Path of the shared libpython; empty if it is part of the executable."""
 
     @property
