@@ -6,6 +6,7 @@ import random
 import resource
 import signal
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -229,7 +230,7 @@ class Processes:
             running = self.running.get(name)
             if running is None:
                 continue
-            fingerprint = f"{hash(msgspec.msgpack.encode(running.spec.command)):x}"
+            fingerprint = f"{zlib.crc32(msgspec.msgpack.encode(running.spec.command)):08x}"
             started = procfs.start_time(running.pid)
             if started is not None:
                 record = Record(

@@ -23,7 +23,7 @@ class Record(Struct, frozen=True):
     started_at: float
     """Wall-clock time, Unix seconds."""
     spec: str
-    """Fingerprint of the spec that it was started with."""
+    """Fingerprint of the command that it was started with; the same in every daemon."""
     output: str
     """Path of its FIFO."""
 
