@@ -18,6 +18,7 @@ from limpet_shell.importing.tables import (
     procfile,
     supervisord,
 )
+from limpet_supervisor.config.reference import rewrite
 
 TABLES: Final[dict[str, tuple[Table, ...]]] = {
     "supervisord": supervisord.TABLES,
@@ -56,14 +57,5 @@ def _row(option: Option) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def main(files: list[str]) -> None:
-    """Rewrites the tables in each of the files."""
-    for file in files:
-        with open(file, encoding="utf-8") as stream:
-            text = stream.read()
-        with open(file, "w", encoding="utf-8") as stream:
-            stream.write(rewritten(text))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    rewrite(sys.argv[1:], rewritten)

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -136,8 +136,8 @@ def default(field: FieldInfo) -> str:
     return f"{found:g}"
 
 
-def main(files: list[str]) -> None:
-    """Rewrites the tables in each of the files."""
+def rewrite(files: list[str], rewritten: Callable[[str], str]) -> None:
+    """Replaces the text of each file by what `rewritten` makes of it."""
     for file in files:
         with open(file, encoding="utf-8") as stream:
             text = stream.read()
@@ -146,4 +146,4 @@ def main(files: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    rewrite(sys.argv[1:], rewritten)

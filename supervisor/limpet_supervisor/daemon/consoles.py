@@ -223,35 +223,44 @@ class Consoles:
 
     def complete(self, request: m.Complete, answer: Answer) -> None:
         """Completions."""
-        self._ask(
-            self.find(request.process),
+        self._ask_prompt(
+            request,
             answer,
             "complete",
-            lambda said: answer.reply(m.CompleteReply(start=said.start, items=said.items)),
-            session=request.session,
-            source=request.source,
+            lambda said: m.CompleteReply(start=said.start, items=said.items),
         )
 
     def signature(self, request: m.Signature, answer: Answer) -> None:
         """A signature."""
-        self._ask(
-            self.find(request.process),
+        self._ask_prompt(
+            request,
             answer,
             "signature",
-            lambda said: answer.reply(m.SignatureReply(signature=said.signature, doc=said.doc)),
-            session=request.session,
-            source=request.source,
+            lambda said: m.SignatureReply(signature=said.signature, doc=said.doc),
         )
 
     def check(self, request: m.Check, answer: Answer) -> None:
         """Completeness."""
+        self._ask_prompt(
+            request,
+            answer,
+            "check",
+            lambda said: m.CheckReply(state=said.state, error=said.error or "", indent=said.indent),
+        )
+
+    def _ask_prompt(
+        self,
+        request: m.Complete | m.Signature | m.Check,
+        answer: Answer,
+        op: str,
+        reply: Callable[[AgentAnswer], m.Reply],
+    ) -> None:
+        """What a prompt wants to know of the source typed so far."""
         self._ask(
             self.find(request.process),
             answer,
-            "check",
-            lambda said: answer.reply(
-                m.CheckReply(state=said.state, error=said.error or "", indent=said.indent)
-            ),
+            op,
+            lambda said: answer.reply(reply(said)),
             session=request.session,
             source=request.source,
         )

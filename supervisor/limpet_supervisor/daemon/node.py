@@ -17,7 +17,6 @@ from limpet_supervisor.core.tree import is_settled, step
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
 from limpet_supervisor.model.status import Death, Event, NodeState
 from limpet_supervisor.runtime.agents import Agents
-from limpet_supervisor.runtime.children import Children
 from limpet_supervisor.runtime.output import Output
 from limpet_supervisor.runtime.reactor import Reactor, Timer
 
@@ -45,7 +44,6 @@ class Node:
         spec: NodeSpec,
         reactor: Reactor,
         *,
-        children: Children,
         output: Output,
         agents: Agents,
         boxes: BlackBoxes,
@@ -54,7 +52,6 @@ class Node:
     ) -> None:
         self.spec = spec
         self.reactor = reactor
-        self.children = children
         self.output = output
         self.agents = agents
         self.tree: Tree = plant(spec)

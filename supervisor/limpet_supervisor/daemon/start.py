@@ -163,7 +163,6 @@ class Daemon:
         self.node = Node(
             spec,
             self._reactor,
-            children=children,
             output=output,
             agents=agents,
             boxes=boxes,
