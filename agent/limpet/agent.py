@@ -35,6 +35,7 @@ __all__ = [
     "sleep",
     "start",
     "start_new_thread",
+    "want",
 ]
 
 PROTOCOL = 1
@@ -50,6 +51,8 @@ MAX_ARGUMENTS = 4000
 """Characters of the command line that are told to the daemon."""
 STAGE1 = "_limpet_stage1"
 
+_BODY = b'{"id":0,"item":"want"}'
+_WANT = len(_BODY).to_bytes(4, "big") + _BODY
 _MSG_PEEK = 0x2
 _MSG_NOSIGNAL = 0x4000
 
@@ -256,6 +259,24 @@ class Agent:
         self.connection: Connection | None = None
         self.stage1: Any = None
         self.failure: BaseException | None = None
+        self._wanted = False
+        self._lock = allocate_lock()
+        """Held while stage 1 takes the connection over, and while `want` writes beside it."""
+
+    def want(self) -> None:
+        """Asks the daemon for what stage 1 serves: the application has something for it.
+
+        Each connection asks again, that of a fork's child as well.
+        """
+        self._wanted = True
+        with self._lock:
+            if self.stage1 is not None:
+                self.stage1.want()
+            elif self.connection is not None:
+                try:
+                    self.connection.write(_WANT)
+                except OSError:  # lost: the next one asks
+                    return
 
     def start(self) -> None:
         """Dials the daemon and starts the thread that listens."""
@@ -284,6 +305,7 @@ class Agent:
                 self.connection.close()
             self.forked_from = posix.getppid()
             self.main = get_ident()
+            self._lock = allocate_lock()
             self.start()
         except Exception as failure:  # noqa: BLE001 - raised, it would be printed
             self.failure = failure
@@ -323,7 +345,7 @@ class Agent:
         connection = Connection(_raised(made, alone=alone))
         try:
             connection.connect(self.path)
-            connection.write(self._hello())
+            connection.write(self._hello() + _WANT if self._wanted else self._hello())
         except OSError:
             connection.close()
             return None
@@ -374,12 +396,13 @@ class Agent:
         if "stage1" in frame:
             try:
                 stage1 = _load_stage1(frame["stage1"])
-                stage1.start(connection)
+                with self._lock:
+                    stage1.start(connection)
+                    self.stage1 = stage1
             except Exception as failure:  # noqa: BLE001 - told to the daemon
                 self.failure = failure
                 error = f"stage 1 does not load: {type(failure).__name__}: {failure}"
             else:
-                self.stage1 = stage1
                 return
         answer = json.dumps({"id": frame.get("id", 0), "re": "error", "error": error}).encode()
         connection.write(len(answer).to_bytes(4, "big") + answer)
@@ -437,3 +460,9 @@ def start() -> None:
         _hide_fork_warning()
     posix.register_at_fork(after_in_child=agent.after_fork)
     agent.start()
+
+
+def want() -> None:
+    """Asks the daemon for what stage 1 serves (health, metrics); without an agent nothing happens."""
+    if agent is not None:
+        agent.want()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from limpet.stage1.complete import complete, signature
-from limpet.stage1.inspection import NAMES
+from limpet.stage1.looks import NAMES
 
 
 class Lazy:

@@ -12,8 +12,10 @@ interrupt   an exception shot into evaluated code and nowhere else
 loops       running asyncio loops, their tasks and what each awaits
 names       free names that are modules are imported, as modules load themselves on the BEAM
 source      completeness, and compilation of a block with its last expression's value
-inspection  h, i, src, tasks, threads, stacks, mem: passive looks at the process
+view        what a look found: rows for a machine, a table for a person
 jobs        sessions, and one evaluation in them
+inspection  h, i, src, tasks, threads, stacks, mem: passive looks at the process
+looks       the table of all that a session's namespace begins with
 threads     raw threads with the application's signal mask and a name
 tracebacks  what evaluated code raised, without our own frames
 onloop      code that awaits, as a task on the application's loop

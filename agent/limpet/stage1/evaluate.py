@@ -16,7 +16,8 @@ from typing import Any, Final
 from . import output
 from .inspection import where
 from .interrupt import Interrupted
-from .jobs import Job, Session
+from .jobs import Job, Session, running
+from .looks import NAMES, look
 from .names import autoload
 from .natives import allocate_lock, monotonic, sleep, start_new_thread
 from .onloop import on_loop
@@ -24,6 +25,7 @@ from .render import HARD_LIMIT, LIMIT, bounded, class_name, type_name
 from .source import compile_block, forget
 from .threads import end_hubs, forget_thread, name_thread, unblock_signals
 from .tracebacks import format_error, is_cancellation
+from .view import View
 
 GRACE: Final = 1.0
 """Seconds that an interrupted evaluation has to end."""
@@ -55,10 +57,10 @@ class Evaluations:
     def session(self, name: str) -> Session:
         """The session of that name, opened if need be; one that is gone afterwards if it has no name."""
         if not name:
-            return Session("")
+            return Session("", NAMES)
         found = self._sessions.get(name)
         if found is None:
-            found = self._sessions[name] = Session(name)
+            found = self._sessions[name] = Session(name, NAMES)
             output.hold()
         return found
 
@@ -98,7 +100,7 @@ class Evaluations:
 
     def call(self, request: int, function: str, arguments: list[str], timeout: float | None) -> None:
         """Calls `module:function` with strings; awaits what it returns, if that is to be awaited."""
-        job = Job(request, Session(""), timeout)
+        job = Job(request, Session("", NAMES), timeout)
 
         def work(job: Job) -> Any:
             value = resolve(function)(*arguments)
@@ -107,6 +109,10 @@ class Evaluations:
             return value
 
         self._begin(job, work)
+
+    def inspect(self, request: int, what: str, arguments: dict[str, Any], timeout: float | None) -> None:
+        """Takes a look by its name; its answer's `data` is what it found."""
+        self._begin(Job(request, Session("", NAMES), timeout), lambda _job: look(what, arguments))
 
     def interrupt(self, request: int) -> str:
         """Interrupts an evaluation; it answers for itself when it has ended, or is abandoned."""
@@ -199,6 +205,7 @@ class Evaluations:
 
         job.sink = output.Sink(emit, job.shelter)
         output.sink.set(job.sink)
+        running.set(job)
         answer: dict[str, Any]
         try:
             answer = job.guard.call(self._value, job)
@@ -219,7 +226,10 @@ class Evaluations:
         if value is None:
             return {"ok": True, "value": None, "type": None}
         limit = LIMIT if job.session.name else HARD_LIMIT
-        return {"ok": True, "value": bounded(value, limit), "type": type_name(value)}
+        answer = {"ok": True, "value": bounded(value, limit), "type": type_name(value)}
+        if type(value) is View:
+            answer["data"] = value.data
+        return answer
 
     def _error(self, job: Job, raised: BaseException) -> dict[str, Any]:
         """The answer for `raised`; formatting runs code of the exception's, so it is guarded as well."""

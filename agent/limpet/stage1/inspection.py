@@ -8,7 +8,6 @@ import inspect
 import linecache
 import os
 import sys
-from collections.abc import Sequence
 from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from .loops import all_tasks, await_chain, awaited_by, running_loops
 from .natives import get_ident, main_thread
 from .render import Text, bounded, class_name, clip, type_name
 from .static import attributes, documentation_of, is_a, mro, place_of, signature_of
+from .view import View
 
 STACKS: Final = 256_000
 """Characters of all stacks."""
@@ -58,55 +58,59 @@ def src(thing: Any) -> Text:
     return Text(f"# {place_of(thing)}\n{''.join(lines).rstrip()}")
 
 
-def tasks() -> Text:
+def tasks() -> View:
     """Every asyncio task, by name: state, what it runs, where that waits, who waits for it."""
     # Task-2 before Task-10: asyncio numbers its tasks, and its sets have no order.
     found = sorted(all_tasks(), key=lambda task: (len(task.get_name()), task.get_name()))
-    if not found:
-        return Text("no asyncio tasks")
-    rows = [("TASK", "STATE", "COROUTINE", "AT", "AWAITED BY")]
+    rows = []
     for task in found:
         chain = await_chain(task.get_coro())
         places = [link for link in chain if link[1]]
-        at = f"{places[-1][0]} {_short(places[-1][1])}:{places[-1][2]}" if places else "?"
-        state = "waiting" if getattr(task, "_fut_waiter", None) is not None else "ready"
-        coroutine = chain[0][0] if chain else "?"
-        rows.append((task.get_name(), state, coroutine, at, ", ".join(awaited_by(task))))
-    return Text(_table(rows))
+        rows.append({
+            "task": task.get_name(),
+            "state": "waiting" if getattr(task, "_fut_waiter", None) is not None else "ready",
+            "coroutine": chain[0][0] if chain else "?",
+            "at": f"{places[-1][0]} {_short(places[-1][1])}:{places[-1][2]}" if places else "?",
+            "awaited_by": list(awaited_by(task)),
+        })  # fmt: skip
+    return View("tasks", rows, empty="no asyncio tasks")
 
 
-def threads() -> Text:
+def threads() -> View:
     """Every thread: name, idents, where it is."""
-    rows = [("THREAD", "IDENT", "TID", "DAEMON", "AT")]
+    rows = []
     known = _threads()
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
         thread = known.get(ident)
-        rows.append((
-            _thread_name(ident, known),
-            f"{ident:#x}",
-            _thread_id(ident, thread),
-            str(bool(getattr(thread, "daemon", True))).lower(),
-            f"{frame.f_code.co_qualname} {_short(frame.f_code.co_filename)}:{frame.f_lineno}",
-        ))  # fmt: skip
-    return Text(_table(rows))
+        rows.append({
+            "thread": _thread_name(ident, known),
+            "ident": f"{ident:#x}",
+            "tid": _thread_id(ident, thread),
+            "daemon": bool(getattr(thread, "daemon", True)),
+            "at": f"{frame.f_code.co_qualname} {_short(frame.f_code.co_filename)}:{frame.f_lineno}",
+        })  # fmt: skip
+    return View("threads", rows)
 
 
-def stacks() -> Text:
+def stacks() -> View:
     """The stack of every thread, and of every asyncio task through all that it awaits."""
     known = _threads()
-    parts = []
+    rows = []
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
-        parts.append(f"Thread {_thread_name(ident, known)} ({ident:#x}):\n{_stack(frame)}")
+        name = f"Thread {_thread_name(ident, known)} ({ident:#x})"
+        rows.append({"of": name, "stack": _stack(frame)})
     for task in all_tasks():
         waits = "".join(f", awaited by {name}" for name in awaited_by(task))
-        lines = [f"Task {task.get_name()} of {_loop_name(task.get_loop())}{waits}:"]
+        lines = []
         for name, file, line in await_chain(task.get_coro()):
             lines.append(_line(name, file, line) if file else f"  {name}")
-        parts.append("\n".join(lines))
-    return Text(clip("\n\n".join(parts), STACKS))
+        name = f"Task {task.get_name()} of {_loop_name(task.get_loop())}{waits}"
+        rows.append({"of": name, "stack": "\n".join(lines)})
+    text = "\n\n".join(f"{row['of']}:\n{row['stack']}" for row in rows)
+    return View("stacks", rows, text=clip(text, STACKS))
 
 
-def mem() -> Text:
+def mem() -> View:
     """Memory, garbage collector, threads and descriptors."""
     rows = []
     for file, wanted in (
@@ -125,11 +129,8 @@ def mem() -> Text:
     collected = [f"{stats['collections']:,}" for stats in gc.get_stats()]
     rows.append(("collections", ", ".join(collected)))
     rows.append(("uncollectable", str(len(gc.garbage))))
-    return Text("\n".join(f"{name:<14} {text}" for name, text in rows))
-
-
-NAMES: Final = {function.__name__: function for function in (h, i, src, tasks, threads, stacks, mem)}
-"""What every session's namespace begins with."""
+    text = "\n".join(f"{name:<14} {text}" for name, text in rows)
+    return View("mem", [{"name": name, "value": text} for name, text in rows], text=text)
 
 
 def where(ident: int) -> str:
@@ -189,10 +190,3 @@ def _short(file: str) -> str:
         if entry and file.startswith(entry.rstrip("/") + "/"):
             return file[len(entry.rstrip("/")) + 1 :]
     return file
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [min(max(len(row[column]) for row in rows), 60) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )

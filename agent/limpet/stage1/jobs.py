@@ -1,10 +1,10 @@
 """Sessions and jobs: what a console keeps in this process, and one evaluation in it."""
 
 import builtins
-from collections.abc import Callable
+import contextvars
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .inspection import NAMES
 from .interrupt import Guard
 from .natives import allocate_lock, monotonic
 from .output import Sink
@@ -14,9 +14,9 @@ KEPT: Final = 20
 
 
 class Session:
-    """A console's names and values in this process."""
+    """A console's names and values in this process; its namespace begins with `names`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, names: Mapping[str, Any]) -> None:
         self.name = name
         self.number = 0
         self.flags = 0
@@ -26,7 +26,7 @@ class Session:
             "__builtins__": builtins,
             "Out": self.out,
             "_": None,
-            **NAMES,
+            **names,
         }
 
     def keep(self, value: Any) -> None:
@@ -74,9 +74,30 @@ class Job:
         self.answered = False
         self.sink: Sink | None = None
 
+    def lasts(self, seconds: float) -> None:
+        """It takes so long from now, by what it was asked: its deadline waits, and a second more."""
+        if self.deadline is not None:
+            self.deadline = max(self.deadline, monotonic() + seconds + 1.0)
+
     def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, where no interruption of this job can land."""
         guard = self.loop_guard
         if guard is None:
             return self.guard.shelter(function, *arguments)
         return self.guard.shelter(guard.shelter, function, *arguments)
+
+
+running: Final[contextvars.ContextVar[Job | None]] = contextvars.ContextVar("limpet job", default=None)
+"""The job that this code runs for."""
+
+
+def current() -> Job:
+    """The job that this code runs for.
+
+    Raises:
+        RuntimeError: none: it was called by the application, or by a thread that an evaluation has started.
+    """
+    job = running.get()
+    if job is None:
+        raise RuntimeError("this works only in a console, rpc or ctl")
+    return job

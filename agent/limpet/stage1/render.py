@@ -23,10 +23,15 @@ _TRIES: Final = 5
 class Text:
     """A value that is text for a person: its repr is the text itself."""
 
-    __slots__ = ("text",)
+    __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self._text = text
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return self._text
 
     def __repr__(self) -> str:
         return self.text
@@ -56,8 +61,8 @@ def clip(text: str, limit: int) -> str:
 
 def bounded(value: object, limit: int = LIMIT) -> str:
     """`repr(value)`, in about `limit` characters at the most."""
-    if type(value) is Text:
-        return clip(value.text, HARD_LIMIT)
+    if issubclass(type(value), Text):  # of the type: `__class__` may be a property of the application's
+        return clip(repr(value), HARD_LIMIT)
     writer = _Writer(min(limit, HARD_LIMIT))
     writer.write(value, 0)
     return "".join(writer.parts)

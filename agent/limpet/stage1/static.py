@@ -104,7 +104,9 @@ def signature_of(thing: Any) -> str:
             for parameter in found.parameters.values()
         ]
         # Of our own: what it gives is text, which says itself when it is shown.
-        result = found.empty if found.return_annotation is Text else found.return_annotation
+        result = found.return_annotation
+        if type(result) is type and issubclass(result, Text):
+            result = found.empty
         text = str(found.replace(parameters=shown, return_annotation=result))
     except Exception:  # noqa: BLE001 - an annotation, or __signature__, may raise anything
         text = "(…)"

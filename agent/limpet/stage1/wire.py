@@ -1,6 +1,6 @@
 """Requests in: what stage 0 calls. `start` once, `handle` for every frame, `tick` before every wait, `stop`.
 
-All four run in the agent's thread, but for `stop` in the child of a fork; none of them ever waits.
+All run in the agent's thread, but for `stop` in the child of a fork, and `want`; none of them ever waits.
 """
 
 import json
@@ -51,6 +51,8 @@ class _Agent:
                 )
             case "call":
                 evaluations.call(request, frame["function"], frame["arguments"], frame.get("timeout"))
+            case "inspect":
+                evaluations.inspect(request, frame["what"], frame["arguments"], frame.get("timeout"))
             case "interrupt":
                 self._answer(request, "done", {"text": evaluations.interrupt(frame["target"])})
             case "complete":
@@ -128,6 +130,11 @@ def handle(body: bytes) -> None:
         agent.handle(frame)
     except Exception as failure:  # noqa: BLE001 - a bad request is answered, and the agent stays
         agent.fail(request, f"{type(failure).__name__}: {failure}")
+
+
+def want() -> None:
+    """The application has something new for stage 1 to serve: the daemon asks what."""
+    _running[0].channel.send({"id": 0, "item": "want"})
 
 
 def tick() -> float:

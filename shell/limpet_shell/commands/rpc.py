@@ -166,4 +166,5 @@ class _Answer:
             "error": reply.error,
             "timed_out": reply.timed_out,
             "elapsed": reply.elapsed,
+            "data": reply.data,
         }

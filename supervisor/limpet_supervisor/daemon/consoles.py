@@ -157,6 +157,18 @@ class Consoles:
             arguments=list(request.arguments),
         )
 
+    def inspect(self, request: m.Inspect, answer: Answer) -> None:
+        """Takes a look; nobody's code runs, so nothing is told of it."""
+        self._run(
+            self.find(request.process),
+            answer,
+            "inspect",
+            request.timeout,
+            "",
+            what=request.what,
+            arguments=request.arguments,
+        )
+
     def _run(
         self,
         connection: AgentConnection,
@@ -171,7 +183,8 @@ class Consoles:
                 f"{timeout} is no time for an evaluation", todo="say a number of seconds above 0"
             )
         name = self.name_of(connection)
-        self._audit(answer.peer, f"{name} evaluates {' '.join(shown.split())[:_SHOWN]}", name)
+        if shown:
+            self._audit(answer.peer, f"{name} evaluates {' '.join(shown.split())[:_SHOWN]}", name)
         began = self._node.reactor.now()
 
         def heard(said: AgentAnswer) -> None:
@@ -192,6 +205,7 @@ class Consoles:
                         timed_out=said.timed_out,
                         abandoned=said.abandoned,
                         number=said.number,
+                        data=said.data,
                     )
                 )
 

@@ -174,6 +174,11 @@ class Handlers:
 
         self.node.when_settled(tell)
 
+    @_answers(m.Inspect, Right.OBSERVE)
+    def inspect(self, request: m.Inspect, answer: Answer) -> None:
+        """A passive look in a process."""
+        self.consoles.inspect(request, answer)
+
     @_answers(m.Cancel, Right.OBSERVE)
     def cancel(self, request: m.Cancel, answer: Answer) -> None:
         """Ends what this client began by an earlier request."""

@@ -26,7 +26,12 @@ _PAUSE: Final = 0.5
 GONE: Final = "gone"
 """The `re` of the answer that the daemon makes up when an agent's connection is lost."""
 
+WANT: Final = "want"
+"""The push that asks for stage 1: the application uses what it serves."""
+
 OnAnswer = Callable[[wire.AgentAnswer], None]
+OnPush = Callable[["AgentConnection", str, Any], None]
+"""Called with what an agent says unasked: whose it is, its kind, its data."""
 
 
 class AgentConnection:
@@ -58,11 +63,14 @@ class AgentConnection:
         """Sends a request; `on_answer` gets its items, and its final answer last. Returns its id."""
         request_id = self._agents.next_id()
         self._pending[request_id] = on_answer
+        self._stage()
+        self._send(wire.encode({"id": request_id, "op": op, **parameters}))
+        return request_id
+
+    def _stage(self) -> None:
         if not self._staged:
             self._staged = True
             self._send(self._agents.bundle())
-        self._send(wire.encode({"id": request_id, "op": op, **parameters}))
-        return request_id
 
     def forget(self, request_id: int) -> None:
         """Answers to that request mean nothing any more."""
@@ -133,6 +141,11 @@ class AgentConnection:
             self._agents.greeted(self)
             return
         answer = wire.decode_answer(body)
+        if not answer.id:
+            if answer.item == WANT:
+                self._stage()
+            self._agents.pushed(self, answer.item, answer.data)
+            return
         if (on_answer := self._pending.get(answer.id)) is None:
             return
         if answer.re:
@@ -147,6 +160,7 @@ class Agents:
         path: of the socket to listen on; made with `mode`.
         bundle: the stage 1 frame.
         uids: users that agents may run as.
+        on_push: called with what an agent says unasked.
         owner: the instance that a pid descends from, as far as its ancestors tell; an agent that says
             otherwise is refused: code that an operator means for one process must not reach another.
     """
@@ -159,7 +173,9 @@ class Agents:
         bundle: Callable[[], bytes],
         uids: frozenset[int],
         owner: Callable[[int], str | None],
+        on_push: OnPush | None = None,
     ) -> None:
+        self.pushed: OnPush = on_push or _unheard
         self.reactor = reactor
         self.bundle = bundle
         self.garbage = 0
@@ -255,3 +271,7 @@ class Agents:
                 connection.close()
                 continue
             self._connections[AgentConnection(self, connection, pid)] = None
+
+
+def _unheard(_connection: AgentConnection, _kind: str, _data: Any) -> None:
+    """Nobody wants to know."""

@@ -8,6 +8,9 @@ agent socket and says Hello. It then understands one frame, the stage 1 bundle; 
     -> {"id": 7, "re": "evaluated", "ok": true, "value": "2", …}          exactly one
 
 A request that fails in the agent itself is answered by {"id": 7, "re": "error", "error": "…"}.
+
+What nobody has asked for has the id 0 (a push): {"id": 0, "item": "health", "data": {…}}. One of them,
+`want`, may come before stage 1: the application uses what stage 1 serves.
 """
 
 from typing import Any, Final
@@ -54,6 +57,8 @@ class AgentAnswer(Struct, frozen=True, omit_defaults=True):
     timed_out: bool = False
     abandoned: str | None = None
     number: int = 0
+    data: Any = None
+    """What a look found, or what a push brings, as plain JSON."""
     # attached
     loops: int = 0
     # completions: [[text, kind], …] replacing the last `start` characters

@@ -118,6 +118,8 @@ class EvaluateReply(Reply, tag="evaluated", frozen=True):
     """Where it still runs, if it could not be interrupted."""
     number: int = 0
     """n of `Out[n]` in its session."""
+    data: Any = None
+    """Of a look (`tasks()`), what it found: {"kind", "rows", "columns", "units", "notes"}."""
 
 
 class AttachReply(Reply, tag="attached", frozen=True):
@@ -231,6 +233,18 @@ class Why(Request, tag="why", frozen=True):
 
     reply = WhyReply
     name: str
+
+
+class Inspect(Request, tag="inspect", frozen=True):
+    """Takes a passive look (`tasks`, `mem`) in a live process; it runs no code of the application's."""
+
+    reply = EvaluateReply
+    streams = True
+    what: str
+    process: str = ""
+    arguments: dict[str, Any] = {}
+    timeout: float | None = 30.0
+    """Seconds; None: no deadline."""
 
 
 class Cancel(Request, tag="cancel", frozen=True):
@@ -397,6 +411,7 @@ AnyRequest = (
     | Logs
     | Events
     | Why
+    | Inspect
     | Cancel
     | StopNode
     | RestartNode
