@@ -37,6 +37,24 @@ def test_a_time_that_is_no_number_is_refused(reactor: Reactor) -> None:
         reactor.call_later(float("nan"), lambda: None)
 
 
+def test_cancelled_timers_do_not_pile_up_and_the_others_keep_their_order(reactor: Reactor) -> None:
+    """Each request has a deadline of half a minute, which its answer cancels: the heap held them all."""
+    called = []
+    late = reactor.call_later(60, lambda: called.append("late"))
+    now = reactor.now()
+    for k in (3, 1, 2):
+        reactor.call_at(now + k * 1e-6, lambda k=k: called.append(k))
+    for _ in range(10_000):
+        reactor.call_later(30, lambda: called.append("cancelled")).cancel()
+    late.cancel()
+    late.cancel()
+    assert len(reactor._timers) < 1000
+    while len(called) < 3:
+        reactor.turn()
+    assert called == [1, 2, 3]
+    assert reactor._idle_timers == len(reactor._timers)
+
+
 def test_what_was_ready_is_not_told_to_the_next_owner_of_its_number(reactor: Reactor) -> None:
     """A descriptor closed in this turn may have its number taken in it: the event was not for that one."""
     first_read, first_write = os.pipe()

@@ -27,7 +27,7 @@ from limpet_supervisor.runtime.reactor import Periodic, Reactor, Timer
 from limpet_supervisor.runtime.sockets import Listeners
 
 from .blackbox import BlackBoxes
-from .bundle import stage1_bundle
+from .bundle import Stage1
 from .ground import Ground
 from .node import Node
 from .processes import Processes
@@ -108,6 +108,8 @@ class Daemon:
         self._unheard = 0
         """Times that it did not take READY."""
         self._settling: Timer | None = None
+        self._extending = False
+        """Whether the service manager is told, again and again, that this takes its time."""
         self._log_line = log
         self._unsaid = unsaid
         """Kinds of events that are left out of the log."""
@@ -155,7 +157,7 @@ class Daemon:
         agents = Agents(
             self._reactor,
             run.agents,
-            bundle=stage1_bundle,
+            bundle=Stage1(self._reactor).frame,
             uids=users,
             owner=self._owner,
         )
@@ -315,6 +317,8 @@ class Daemon:
     def _tell_manager(self) -> None:
         """Readiness, to whoever waits for it: systemd, or the parent of a node in the background."""
         node = self.node
+        if node.state is NodeState.STOPPING and not self._extending:
+            self._extend()
         if not self._told_ready and node.state is NodeState.RUNNING and hasattr(self, "_control"):
             self._tell_ready()
         if "NOTIFY_SOCKET" in os.environ:
@@ -352,10 +356,10 @@ class Daemon:
         self._settling = self._reactor.call_later(wait, again)
 
     def _extend(self) -> None:
-        """A boot or a stop that goes on is not a hang (EXTEND_TIMEOUT_USEC)."""
-        if "NOTIFY_SOCKET" in os.environ:
-            if self.node.state is not NodeState.RUNNING:
-                notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_BY}")
+        """A boot or a stop that goes on is no hang (EXTEND_TIMEOUT_USEC); a node that runs says nothing."""
+        self._extending = "NOTIFY_SOCKET" in os.environ and self.node.state is not NodeState.RUNNING
+        if self._extending:
+            notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_BY}")
             self._reactor.call_later(_EXTEND_EVERY, self._extend)
 
     def _log_event(self, kind: str, text: str) -> None:

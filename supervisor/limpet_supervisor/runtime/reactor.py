@@ -20,6 +20,8 @@ from typing import Final
 
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
+_SPARE: Final = 256
+"""Cancelled timers that may stay in the heap; beyond them, as long as they are fewer than the others."""
 _LONGEST_WAIT: Final = 86400.0
 """Seconds of one wait: epoll_wait(2) counts milliseconds in an int, which is full after 24 days."""
 
@@ -35,15 +37,18 @@ class Priority(IntEnum):
 class Timer:
     """A callback at a time; cancelled by `cancel`."""
 
-    __slots__ = ("callback", "when")
+    __slots__ = ("_cancelled", "callback", "when")
 
-    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+    def __init__(self, when: float, callback: Callable[[], None], cancelled: Callable[[], None]) -> None:
         self.when = when
         self.callback: Callable[[], None] | None = callback
+        self._cancelled = cancelled
 
     def cancel(self) -> None:
         """The callback will not be called."""
-        self.callback = None
+        if self.callback is not None:
+            self.callback = None
+            self._cancelled()
 
 
 class Periodic:
@@ -73,6 +78,8 @@ class Reactor:
         self._epoll = select.epoll()
         self._callbacks: dict[int, tuple[int, Callable[[int], None]]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
+        self._idle_timers = 0
+        """Those of the heap that are cancelled."""
         self._sequence = itertools.count()
         self._soon: deque[Callable[[], None]] = deque()
         self._running = False
@@ -115,9 +122,18 @@ class Reactor:
         """
         if isnan(when):  # in the heap it would keep every later timer from its turn
             raise ValueError("a timer needs a time")
-        timer = Timer(when, callback)
+        timer = Timer(when, callback, self._timer_cancelled)
         heapq.heappush(self._timers, (when, next(self._sequence), timer))
         return timer
+
+    def _timer_cancelled(self) -> None:
+        """Deadlines are cancelled by whoever keeps them: most timers never come to their turn."""
+        self._idle_timers += 1
+        if self._idle_timers > _SPARE and self._idle_timers * 2 > len(self._timers):
+            # In place: `turn` holds the list while callbacks cancel.
+            self._timers[:] = [entry for entry in self._timers if entry[2].callback is not None]
+            heapq.heapify(self._timers)
+            self._idle_timers = 0
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Calls `callback` in `delay` seconds."""
@@ -178,6 +194,7 @@ class Reactor:
         timers = self._timers
         while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
+            self._idle_timers -= 1
         if self._soon:
             timeout: float = 0
         elif timers:
@@ -204,6 +221,8 @@ class Reactor:
                 if callback := timer.callback:
                     timer.callback = None
                     self._call(callback)
+                else:
+                    self._idle_timers -= 1
         for _ in range(len(self._soon)):
             self._call(self._soon.popleft())
 
