@@ -8,6 +8,7 @@ natives     the interpreter's own threads and locks, whatever gevent has put in 
 render      values as text: bounded, and safe from objects that bite
 static      what can be known of an object without running any of its code
 output      what evaluated code prints goes to the console, what the application prints stays its own
+masking     which values are secrets and never shown
 interrupt   an exception shot into evaluated code and nowhere else
 loops       running asyncio loops, their tasks and what each awaits
 names       free names that are modules are imported, as modules load themselves on the BEAM

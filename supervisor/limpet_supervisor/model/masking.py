@@ -1,0 +1,74 @@
+"""Which values are secrets and may never be shown: one rule, by the value's name and by what it looks like.
+
+`limpet.stage1.masking` is the same rule inside an application's process; tests/contract binds the two.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+MASK: Final = "***"
+"""What stands in place of a secret."""
+ANYWHERE: Final = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "COOKIE")
+"""A name that contains one of these, in any case, is a secret's: RELEASE_COOKIE, authToken."""
+WORDS: Final = frozenset({"PASS", "PW", "PRIVATE", "AUTHORIZATION", "BEARER", "JWT", "SALT"})
+"""So is one of which these are a word: DB_PASS, and not PASSENGER_ROOT."""
+ENDS: Final = ("KEY", "KEYS")
+"""So is one of which a word ends so: API_KEY, sshkey, and not KEYBOARD."""
+
+# Compiled when first needed: most processes that load this never show a secret.
+_SPLIT: Final = r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])"
+_USERINFO: Final = r"(?<=://)([^/@\s:]*):(\S+)@"
+_USER: Final = r"(?<=://)([^/@\s:]{20,})@"
+_ANY_USER: Final = r"(?<=://)[^/@\s]+@"
+_PAIR: Final = re.compile(
+    r"(?i)\b([\w-]*(?:secret|token|passw(?:or)?d|pwd|api_?key|access_?key))=([^\s&;,]+)"
+)
+_WHOLE: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\AeyJ[\w-]+\.[\w-]+\.[\w-]*\Z|\A(?:Bearer|Basic) \S"
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable, key or option of that name holds a secret."""
+    upper = name.upper()
+    if any(part in upper for part in ANYWHERE):
+        return True
+    words = [word.upper() for word in re.split(_SPLIT, name) if word]
+    return any(word in WORDS or word.endswith(ENDS) for word in words)
+
+
+def masked(name: str, value: str) -> str:
+    """`value` as it may be shown: MASK if `name` is a secret's, else without the credentials in it."""
+    if not value:
+        return value
+    if is_secret(name):
+        return MASK
+    if name.upper().endswith("DSN"):  # Sentry's has no password: its user is the key
+        value = re.sub(_ANY_USER, f"{MASK}@", value)
+    return masked_text(value)
+
+
+def masked_text(value: str) -> str:
+    """`value` without credentials in URLs, `password=…` pairs, private keys and bearer tokens."""
+    if re.search(_WHOLE, value):
+        return MASK
+    if "@" in value:
+        value = re.sub(_USER, f"{MASK}@", re.sub(_USERINFO, rf"\1:{MASK}@", value))
+    return re.sub(_PAIR, rf"\1={MASK}", value) if "=" in value else value
+
+
+def masked_arguments(arguments: Iterable[str]) -> list[str]:
+    """A command line as it may be shown: `--token X` and `--token=X` become `--token ***`, `--token=***`."""
+    found = []
+    after_secret = False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if after_secret and not argument.startswith("-"):
+            found.append(MASK)
+        elif (equals and name.isidentifier()) or argument.startswith("-"):
+            found.append(name + equals + masked(name.lstrip("-"), value))
+        else:
+            found.append(masked_text(argument))
+        after_secret = argument.startswith("-") and not equals and is_secret(argument)
+    return found
