@@ -49,6 +49,7 @@ def take_fact(draft: Draft, instance: Instance, fact: ev.Fact) -> None:
 def _spawned(draft: Draft, instance: Instance, pid: int) -> None:
     """Its process exists; if it was stopped meanwhile, it is terminated now."""
     instance = draft.put(instance, pid=pid, started_at=draft.now)
+    draft.report("started", instance.name, f"{instance.name} runs as pid {pid}")
     if instance.life is Life.TERMINATING:
         terminate(draft, instance)
         return

@@ -111,7 +111,7 @@ class Daemon:
         self._extending = False
         """Whether the service manager is told, again and again, that this takes its time."""
         self._log_line = log
-        self._unsaid = unsaid
+        self._unsaid = unsaid | {"started"}
         """Kinds of events that are left out of the log."""
         # A stop before the loop runs ends the boot; in a second life both may be blocked since the first.
         signal.signal(signal.SIGTERM, _stopped)

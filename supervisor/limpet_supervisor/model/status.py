@@ -4,7 +4,7 @@ Field names and shapes are a contract (`status --json`, `events --json`): second
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -112,13 +112,36 @@ class NodeFacts(Struct, frozen=True):
     """Processes that are ready."""
 
 
+EVENTS: Final = {
+    "started": "a process runs; its pid is known",
+    "ready": "a process is ready",
+    "start_failed": "a process could not be started",
+    "fault": "a process runs and must not: liveness, memory, age, or not ready in time",
+    "black_box": "what a process was doing is written down, before it is killed",
+    "killed": "a process gets SIGKILL: it did not stop in time, or had to go",
+    "exited": "a process has ended; `detail` has code, signal, core, uptime, cause, black_box",
+    "restarting": "a process is started again, now or after the delay that it says",
+    "stopping": "a process is being stopped, and why",
+    "stopped": "a process is stopped: nothing of it is left",
+    "escalated": "a supervisor has seen more restarts than it allows, and ends",
+    "auto_shutdown": "a supervisor ends because its significant children have",
+    "added": "a process was added while the node runs",
+    "removed": "a process was removed",
+    "scaled": "a process has another number of instances",
+    "evaluated": "somebody evaluates in a process: who, where, the beginning of what",
+    "node_ready": "everything is ready",
+    "node_stopping": "the node stops",
+}
+"""What happens in a node, by the kind of its event."""
+
+
 class Event(Struct, frozen=True):
     """A lifecycle event of the node: `events -f` streams them."""
 
     at: float
     """Wall-clock time, Unix seconds."""
     kind: str
-    """started, ready, exited, restarting, stopping, stopped, killed, escalated, scaled, evaluated, …"""
+    """One of EVENTS."""
     process: str = ""
     pid: int | None = None
     text: str = ""
