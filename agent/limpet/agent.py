@@ -11,8 +11,9 @@ It costs the application less than a millisecond and a fraction of a megabyte, a
   and gets the same number for a file of its own, loses nothing to us.
 - Nothing is raised into the application and nothing printed; what went wrong is in `agent.failure`.
 
-Everything else, stage 1, is Python source that the daemon sends over the connection (wire format:
-`limpet_supervisor.wire.agent`, bound by tests/contract). Stage 1 gets a `Connection` and may import
+Everything else, stage 1, is sent by the daemon over the connection, compiled if it runs on the same Python,
+else as source (wire format: `limpet_supervisor.wire.agent`, bound by tests/contract). Stage 1 gets a
+`Connection` and may import
 `agent`, `allocate_lock`, `get_ident`, `monotonic`, `sleep` and `start_new_thread` from here.
 """
 
@@ -24,6 +25,8 @@ from time import monotonic, sleep
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
+    from collections.abc import Sequence
+    from types import CodeType
     from typing import Any
 
 __all__ = [
@@ -53,6 +56,8 @@ STAGE1 = "_limpet_stage1"
 
 _BODY = b'{"id":0,"item":"want"}'
 _WANT = len(_BODY).to_bytes(4, "big") + _BODY
+_BODY = b'{"id":0,"item":"source"}'
+_SOURCE = len(_BODY).to_bytes(4, "big") + _BODY
 _MSG_PEEK = 0x2
 _MSG_NOSIGNAL = 0x4000
 
@@ -260,6 +265,8 @@ class Agent:
         self.stage1: Any = None
         self.failure: BaseException | None = None
         self._wanted = False
+        self._held: list[bytes] | None = None
+        """Requests that wait for the source of a stage 1 that was compiled for another interpreter."""
         self._lock = allocate_lock()
         """Held while stage 1 takes the connection over, and while `want` writes beside it."""
 
@@ -390,12 +397,23 @@ class Agent:
     def _first(self, connection: Connection, body: bytes) -> None:
         """The stage 1 bundle; or a request that came without one."""
         import json
+        from _frozen_importlib_external import MAGIC_NUMBER
 
-        frame = json.loads(body)
+        head, _, code = body.partition(b"\0")
+        frame = json.loads(head)
         error = "a request before stage 1"
-        if "stage1" in frame:
+        if "stage1" not in frame:
+            if self._held is not None:
+                self._held.append(body)
+                return
+        elif code and frame["stage1"] != MAGIC_NUMBER.hex():
+            self._held = []
+            connection.write(_SOURCE)
+            return
+        else:
+            held, self._held = self._held or [], None
             try:
-                stage1 = _load_stage1(frame["stage1"])
+                stage1 = _load_stage1(_unmarshalled(code) if code else frame["stage1"])
                 with self._lock:
                     stage1.start(connection)
                     self.stage1 = stage1
@@ -403,11 +421,14 @@ class Agent:
                 self.failure = failure
                 error = f"stage 1 does not load: {type(failure).__name__}: {failure}"
             else:
+                for each in held:
+                    stage1.handle(each)
                 return
         answer = json.dumps({"id": frame.get("id", 0), "re": "error", "error": error}).encode()
         connection.write(len(answer).to_bytes(4, "big") + answer)
 
     def _drop(self) -> None:
+        self._held = None
         stage1, self.stage1 = self.stage1, None
         if self.connection is not None:
             self.connection.close()
@@ -417,20 +438,28 @@ class Agent:
             _forget_stage1()
 
 
-def _load_stage1(modules: "list[tuple[str, str]]") -> "Any":
+def _unmarshalled(code: bytes) -> "list[tuple[str, CodeType]]":
+    import marshal
+
+    modules: list[tuple[str, CodeType]] = marshal.loads(code)  # noqa: S302 - from the daemon, as source is
+    return modules
+
+
+def _load_stage1(modules: "Sequence[tuple[str, str | CodeType]]") -> "Any":
     """Executes the modules in order and returns the last; they import each other relatively."""
     module_type = type(sys)
     package = module_type(STAGE1)
     package.__path__ = []
     sys.modules[STAGE1] = package
     module = package
-    for name, source in modules:
+    for name, text in modules:
         module = module_type(name)
         module.__package__ = STAGE1
         sys.modules[name] = module
         short = name.rpartition(".")[2]
         setattr(package, short, module)
-        exec(compile(source, f"<limpet {short}>", "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        code = compile(text, f"<limpet {short}>", "exec", dont_inherit=True) if type(text) is str else text
+        exec(code, module.__dict__)  # noqa: S102
     return module
 
 

@@ -69,7 +69,7 @@ def test_an_agent_that_cannot_be_accepted_keeps_the_loop_from_nothing(reactor: R
     """Its connection stays in the backlog, which is ready all the time."""
     with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as client:
         path = str(Path(directory) / "a.sock")
-        agents = Agents(reactor, path, bundle=lambda: b"", uids=frozenset(), owner=lambda _pid: None)
+        agents = Agents(reactor, path, bundle=lambda _python: b"", uids=frozenset(), owner=lambda _pid: None)
         client.connect(path)
         turns = 0
         waited: list[bool] = []

@@ -29,6 +29,9 @@ GONE: Final = "gone"
 WANT: Final = "want"
 """The push that asks for stage 1: the application uses what it serves."""
 
+SOURCE: Final = "source"
+"""The push that asks for the source of a stage 1 whose compiled form is another interpreter's."""
+
 OnAnswer = Callable[[wire.AgentAnswer], None]
 OnPush = Callable[["AgentConnection", str, Any], None]
 """Called with what an agent says unasked: whose it is, its kind, its data."""
@@ -46,6 +49,8 @@ class AgentConnection:
         self._queue = bytearray()
         self._pending: dict[int, OnAnswer] = {}
         self._staged = False
+        self._compiled = True
+        """Whether stage 1 may come compiled."""
         self._timer: Timer | None = agents.reactor.call_later(_HELLO_WITHIN, self.close)
         agents.reactor.add(connection.fileno(), self._ready)
 
@@ -70,7 +75,7 @@ class AgentConnection:
     def _stage(self) -> None:
         if not self._staged:
             self._staged = True
-            self._send(self._agents.bundle())
+            self._send(self._agents.bundle(self.hello.python if self.hello else ""))
 
     def forget(self, request_id: int) -> None:
         """Answers to that request mean nothing any more."""
@@ -144,6 +149,9 @@ class AgentConnection:
         if not answer.id:
             if answer.item == WANT:
                 self._stage()
+            elif answer.item == SOURCE and self._compiled:
+                self._compiled = False
+                self._send(self._agents.bundle(""))
             self._agents.pushed(self, answer.item, answer.data)
             return
         if (on_answer := self._pending.get(answer.id)) is None:
@@ -158,7 +166,7 @@ class Agents:
 
     Args:
         path: of the socket to listen on; made with `mode`.
-        bundle: the stage 1 frame.
+        bundle: the stage 1 frame for a version of Python; the empty one: for any.
         uids: users that agents may run as.
         on_push: called with what an agent says unasked.
         owner: the instance that a pid descends from, as far as its ancestors tell; an agent that says
@@ -170,7 +178,7 @@ class Agents:
         reactor: Reactor,
         path: str,
         *,
-        bundle: Callable[[], bytes],
+        bundle: Callable[[str], bytes],
         uids: frozenset[int],
         owner: Callable[[int], str | None],
         on_push: OnPush | None = None,

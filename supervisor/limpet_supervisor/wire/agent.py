@@ -1,7 +1,11 @@
 """Frames between the daemon and an agent: 4 bytes of length (big-endian), then one JSON object.
 
 The agent is `limpet.agent` (standard library only) inside the application's process; it dials the daemon's
-agent socket and says Hello. It then understands one frame, the stage 1 bundle; from there on, requests:
+agent socket and says Hello. It then understands one frame, the stage 1 bundle; from there on, requests.
+The bundle is source, or for the daemon's own version of Python code: then the JSON object is followed by a
+zero byte and what `marshal` wrote. An agent whose interpreter has another magic number nevertheless asks for
+the source by the push `source`.
+
 
     {"id": 7, "op": "evaluate", "session": "s1", "source": "1 + 1", "timeout": 30.0}
     -> {"id": 7, "item": "output", "stream": "stdout", "text": "…"}        any number
@@ -89,6 +93,17 @@ def bundle(modules: tuple[tuple[str, str], ...]) -> bytes:
     The last one's `start(connection)` takes the connection over.
     """
     return encode({"stage1": [list(module) for module in modules]})
+
+
+def code_bundle(magic: bytes, modules: bytes) -> bytes:
+    """The same, compiled.
+
+    Args:
+        magic: the interpreter's magic number (importlib.util.MAGIC_NUMBER).
+        modules: a list of (module name, code) pairs, marshalled.
+    """
+    body = _encoder.encode({"stage1": magic.hex()}) + b"\0" + modules
+    return len(body).to_bytes(4, "big") + body
 
 
 def decode_hello(body: bytes) -> Hello:
