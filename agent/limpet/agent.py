@@ -10,6 +10,7 @@ It costs the application less than a millisecond and a fraction of a megabyte, a
 - The socket has a high number and is known by its inode: an application that closes descriptors wholesale,
   and gets the same number for a file of its own, loses nothing to us.
 - Nothing is raised into the application and nothing printed; what went wrong is in `agent.failure`.
+- Stuck in C, the process shows its stacks all the same (`Stacks`): by a signal to the agent's thread alone.
 
 Everything else, stage 1, is sent by the daemon over the connection, compiled if it runs on the same Python,
 else as source (wire format: `limpet_supervisor.wire.agent`, bound by tests/contract). Stage 1 gets a
@@ -47,6 +48,8 @@ IDLE = 45.0
 FIRST_DELAY = 0.05
 LAST_DELAY = 5.0
 """Seconds before a lost daemon is dialled again: doubled from the first to the last."""
+ARM_AFTER = 0.05
+"""Seconds from the connection to the arming of `Stacks`: off the application's way to its start."""
 LOW_DESCRIPTOR = 900
 """The socket gets the first free number from here: above what applications count on, below FD_SETSIZE."""
 MAX_FRAME = 16 * 1024 * 1024
@@ -166,6 +169,73 @@ class Connection:
             self._socket.detach()
 
 
+class Stacks:
+    """The stacks of all threads, by SIGRTMAX-2 to the agent's thread: `faulthandler` writes them to a file.
+
+    It does so in C and without the GIL, and no thread of the application's is disturbed. The file is one in
+    memory, named limpet-stacks; its first line, `PID TID`, is written when all is ready. By both the daemon
+    knows that what the handler writes to is still this file: an application that closes descriptors
+    wholesale, and gets the same number for a file of its own, loses nothing to us.
+    """
+
+    def __init__(self) -> None:
+        self._file = -1
+        self._inode = 0
+        self._ready = False
+
+    def open(self, blocked: "set[int]") -> None:
+        """Makes the file, unless the signal is blocked: then the application may wait for it by sigwait.
+
+        Race: none, as long as there is one thread. Later, a number taken and given back, if only for a
+        moment, could be the one that an application has closed to open another file under it.
+        """
+        import _signal  # type: ignore[import-not-found]
+
+        self.close()  # in the child of a fork: its parent's
+        if _signal.SIGRTMAX - 2 in blocked:
+            return
+        try:
+            low = posix.memfd_create("limpet-stacks", posix.MFD_CLOEXEC)
+            try:
+                self._file = _high(low)
+            except OSError:
+                self._file = -1
+            posix.close(low)
+        except OSError:
+            return
+        self._ready = False
+        self._inode = posix.fstat(self._file).st_ino if self._file >= 0 else 0
+
+    def look(self) -> None:
+        """In the agent's thread: gets ready, or gives way to an application that has taken the signal."""
+        import _signal
+
+        if self._file < 0:
+            return
+        number = _signal.SIGRTMAX - 2
+        kept = _is_open(self._file) and posix.fstat(self._file).st_ino == self._inode
+        if not kept or _signal.getsignal(number) != _signal.SIG_DFL:
+            self.close()
+        elif not self._ready:
+            from _imp import create_builtin, exec_builtin
+            from _thread import get_native_id
+
+            # Not by `import`: should the application fork meanwhile, its child would inherit import's locks.
+            namespace: Any = type(sys.implementation)
+            faulthandler: Any = create_builtin(namespace(name="faulthandler"))
+            exec_builtin(faulthandler)
+            faulthandler.register(number, file=self._file, all_threads=True, chain=False)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (number,))
+            posix.write(self._file, f"{posix.getpid()} {get_native_id()}\n".encode())
+            self._ready = True
+
+    def close(self) -> None:
+        """From here on the daemon sends no such signal: who has no file wants none."""
+        file, self._file = self._file, -1
+        if file >= 0 and _is_open(file) and posix.fstat(file).st_ino == self._inode:
+            posix.close(file)
+
+
 class _ForkWarning:
     """Message matcher of a warnings filter: fork's complaint about threads, when the only other one is ours.
 
@@ -205,7 +275,7 @@ def _is_main_interpreter() -> bool:
 
     if hasattr(_thread, "_is_main_interpreter"):  # 3.12
         return bool(_thread._is_main_interpreter())  # noqa: SLF001 - nothing public says it without a file to load
-    import _signal  # type: ignore[import-not-found]
+    import _signal
 
     try:
         descriptor = _signal.set_wakeup_fd(-1)
@@ -221,11 +291,7 @@ def _raised(made: "socket", *, alone: bool) -> "socket":
     low = made.fileno()
     try:
         if alone:
-            # Race: none, with one thread. `fcntl` would have to be loaded from the disk.
-            high = LOW_DESCRIPTOR
-            while _is_open(high):
-                high += 1
-            posix.dup2(low, high, inheritable=False)
+            high = _high(low)
         else:
             from fcntl import F_DUPFD_CLOEXEC, fcntl
 
@@ -234,6 +300,18 @@ def _raised(made: "socket", *, alone: bool) -> "socket":
         return made
     made.close()
     return type(made)(fileno=high)
+
+
+def _high(low: int) -> int:
+    """The same under a high number. Race: none, with one thread. `fcntl` would come from the disk.
+
+    Raises:
+        OSError: the process's limit of descriptors does not reach up there.
+    """
+    high = LOW_DESCRIPTOR
+    while _is_open(high):
+        high += 1
+    return posix.dup2(low, high, inheritable=False)
 
 
 def _is_open(descriptor: int) -> bool:
@@ -246,6 +324,8 @@ def _is_open(descriptor: int) -> bool:
 
 def _quoted(text: str) -> str:
     """`text` as a JSON string."""
+    if text.isprintable() and '"' not in text and "\\" not in text:  # as most are: a tenth of the time
+        return f'"{text}"'
     return '"' + "".join(c if c >= " " and c not in '"\\' else f"\\u{ord(c):04x}" for c in text) + '"'
 
 
@@ -264,6 +344,7 @@ class Agent:
         self.connection: Connection | None = None
         self.stage1: Any = None
         self.failure: BaseException | None = None
+        self._stacks = Stacks()
         self._wanted = False
         self._held: list[bytes] | None = None
         """Requests that wait for the source of a stage 1 that was compiled for another interpreter."""
@@ -293,6 +374,7 @@ class Agent:
         # Before the thread begins, which inherits the mask: from its first moment on no signal that the
         # application waits for by `sigwait` is delivered to it.
         before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        self._stacks.open(before)
         try:
             start_new_thread(self._run, ())
         except RuntimeError as failure:  # no more threads: then no agent either
@@ -379,12 +461,14 @@ class Agent:
 
     def _serve(self, connection: Connection) -> None:
         """Listens until the connection is lost."""
+        seconds = ARM_AFTER
         while True:
-            seconds = IDLE
             if self.stage1 is not None:
                 seconds = min(seconds, self.stage1.tick())
             if not connection.wait(seconds):
                 return
+            self._look()
+            seconds = IDLE
             bodies = connection.read()
             if bodies is None:
                 return
@@ -393,6 +477,13 @@ class Agent:
                     self.stage1.handle(body)
                 else:
                     self._first(connection, body)
+
+    def _look(self) -> None:
+        try:
+            self._stacks.look()
+        except Exception as failure:  # noqa: BLE001 - raised, it would cost the connection
+            self.failure = failure
+            self._stacks.close()
 
     def _first(self, connection: Connection, body: bytes) -> None:
         """The stage 1 bundle; or a request that came without one."""

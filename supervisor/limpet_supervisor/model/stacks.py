@@ -1,0 +1,91 @@
+"""Stacks and profiles: what a process is doing, however that was found out.
+
+Field names and shapes are a contract (`stacks --json`).
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Rung(StrEnum):
+    """How stacks were found out, the best way first; each needs less of the process than the one before."""
+
+    AGENT = "agent"
+    """It told itself: threads and asyncio tasks."""
+    PY_SPY = "py-spy"
+    """Its memory was read from outside: exact, whatever it is stuck in. Needs the right to ptrace(2)."""
+    REMOTE = "_remote_debugging"
+    """The same by its own interpreter, Python 3.14 and later."""
+    FAULTHANDLER = "faulthandler"
+    """A signal to its agent's thread made it write them, in C. Needs no right but to signal."""
+    KERNEL = "kernel"
+    """What /proc says: which threads run, which sleep, and where in the kernel."""
+
+
+class Frame(Struct, frozen=True, omit_defaults=True):
+    """A call that has not returned."""
+
+    function: str
+    file: str = ""
+    line: int = 0
+    source: str = ""
+    """The line's text, where it is known."""
+
+
+class Stack(Struct, frozen=True, omit_defaults=True):
+    """The calls of a thread or of an asyncio task."""
+
+    name: str
+    """`Thread MainThread`, `Task request-7 of the loop in MainThread`."""
+    tid: int | None = None
+    """The kernel's number of the thread."""
+    state: str = ""
+    """In words: `runs`, `waits`, `holds the GIL`; empty if that is not known."""
+    frames: tuple[Frame, ...] = ()
+    """The outermost first: the most recent call last."""
+
+
+class Lack(Struct, frozen=True):
+    """Why a better rung gave nothing."""
+
+    rung: Rung
+    why: str
+
+
+class ProcessStacks(Struct, frozen=True, omit_defaults=True):
+    """What one process is doing."""
+
+    process: str
+    """`web.1`, or `web.1/4711` for a process below it."""
+    pid: int
+    command: str
+    state: str
+    """The kernel's word for it: running, sleeping, disk sleep, stopped, zombie, gone."""
+    rung: Rung
+    took: float = 0.0
+    """Seconds."""
+    stacks: tuple[Stack, ...] = ()
+    lacks: tuple[Lack, ...] = ()
+    """Why it was none of the better rungs."""
+    notes: tuple[str, ...] = ()
+
+
+class Profile(Struct, frozen=True, omit_defaults=True):
+    """Where a process spent its time."""
+
+    process: str
+    pid: int
+    by: Rung
+    """`py-spy`, or `agent`: then only where the GIL is let go is seen."""
+    rate: float
+    """Samples a second that were asked for."""
+    seconds: float
+    samples: int
+    """Stacks seen; more than one at a time if several threads work."""
+    stacks: tuple[tuple[tuple[str, ...], int], ...] = ()
+    """Frames, the outermost first, as `function (file:line)`, and how often they were seen."""
+    errors: int = 0
+    """Times that the process could not be read."""
+    lacks: tuple[Lack, ...] = ()
+    notes: tuple[str, ...] = ()
