@@ -21,12 +21,8 @@ _SPLIT: Final = r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])"
 _USERINFO: Final = r"(?<=://)([^/@\s:]*):(\S+)@"
 _USER: Final = r"(?<=://)([^/@\s:]{20,})@"
 _ANY_USER: Final = r"(?<=://)[^/@\s]+@"
-_PAIR: Final = re.compile(
-    r"(?i)\b([\w-]*(?:secret|token|passw(?:or)?d|pwd|api_?key|access_?key))=([^\s&;,]+)"
-)
-_WHOLE: Final = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\AeyJ[\w-]+\.[\w-]+\.[\w-]*\Z|\A(?:Bearer|Basic) \S"
-)
+_PAIR: Final = r"(?i)\b([\w-]*(?:secret|token|passw(?:or)?d|pwd|api_?key|access_?key))=([^\s&;,]+)"
+_WHOLE: Final = r"-----BEGIN [A-Z ]*PRIVATE KEY|\AeyJ[\w-]+\.[\w-]+\.[\w-]*\Z|\A(?:Bearer|Basic) \S"
 
 
 def is_secret(name: str) -> bool:

@@ -5,7 +5,7 @@ import signal as signals
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limpet_supervisor import __version__
 from limpet_supervisor.config.load import load_process
@@ -20,6 +20,9 @@ from .consoles import Consoles
 from .control import Answer, Peer
 from .node import Node
 from .observe import Observer
+
+if TYPE_CHECKING:
+    from .detail import Details
 
 _PROGRESS_EVERY: Final = 1.0
 _MOST_INSTANCES: Final = 10_000
@@ -59,11 +62,18 @@ class Handlers:
     """Answers requests; one that takes long is answered when it is done, and the loop goes on."""
 
     def __init__(
-        self, node: Node, observer: Observer, consoles: Consoles, restart: Callable[[bool], None]
+        self,
+        node: Node,
+        observer: Observer,
+        consoles: Consoles,
+        details: Callable[[], "Details"],
+        restart: Callable[[bool], None],
     ) -> None:
         self.node = node
         self.observer = observer
         self.consoles = consoles
+        self._make_details = details
+        self._details: Details | None = None
         self._restart = restart
         self._last_words: list[Answer] = []
 
@@ -74,6 +84,12 @@ class Handlers:
             LimpetError: the request fails; the caller answers so.
         """
         TABLE[type(request)].handle(self, request, answer)
+
+    def details(self) -> "Details":
+        """Who answers those that watch; loaded when the first of them asks."""
+        if self._details is None:
+            self._details = self._make_details()
+        return self._details
 
     def gone(self, peer: Peer) -> None:
         """A client's connection has ended: so do its sessions."""
@@ -178,6 +194,26 @@ class Handlers:
     def inspect(self, request: m.Inspect, answer: Answer) -> None:
         """A passive look in a process."""
         self.consoles.inspect(request, answer)
+
+    @_answers(m.System, Right.OBSERVE)
+    def system(self, _request: m.System, answer: Answer) -> None:
+        """The node and what it stands on."""
+        self.details().system(answer)
+
+    @_answers(m.Sample, Right.OBSERVE)
+    def sample(self, _request: m.Sample, answer: Answer) -> None:
+        """What each process uses."""
+        self.details().sample(answer)
+
+    @_answers(m.InDetail, Right.OBSERVE)
+    def detail(self, request: m.InDetail, answer: Answer) -> None:
+        """All about one instance."""
+        self.details().detail(request.name, answer)
+
+    @_answers(m.Lints, Right.OBSERVE)
+    def lints(self, _request: m.Lints, answer: Answer) -> None:
+        """What is wrong with the running system."""
+        self.details().lints(answer)
 
     @_answers(m.Cancel, Right.OBSERVE)
     def cancel(self, request: m.Cancel, answer: Answer) -> None:

@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from limpet_supervisor.client import directory
 from limpet_supervisor.errors import BootFailed
@@ -31,6 +31,9 @@ from .bundle import Stage1
 from .ground import Ground
 from .node import Node
 from .processes import Processes
+
+if TYPE_CHECKING:
+    from .detail import Details
 
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
 _CONTROL_EVERY: Final = 1.0
@@ -244,8 +247,16 @@ class Daemon:
         from .observe import Observer
 
         observer = Observer(self.node)
-        handlers = Handlers(self.node, observer, Consoles(self.node, observer), self._restart)
-        path = self._ground.directory.control
+        run = self._ground.directory
+
+        def details() -> "Details":
+            from .detail import Details
+
+            return Details(self.node, observer, (run.path, run.logs), self._listeners.descriptors)
+
+        consoles = Consoles(self.node, observer)
+        handlers = Handlers(self.node, observer, consoles, details, self._restart)
+        path = run.control
         try:
             self._control = Control(self._reactor, path, handlers.handle, handlers.gone)
         except (ZMQError, OSError) as error:

@@ -31,6 +31,7 @@ class Stat(NamedTuple):
     """Clock ticks since boot: with the pid, the identity of a process."""
     rss: int
     """Resident bytes."""
+    threads: int
 
 
 class Usage(NamedTuple):
@@ -75,6 +76,7 @@ def stat(pid: int) -> Stat | None:
         int(rest[11]) + int(rest[12]),
         int(rest[19]),
         int(rest[21]) * PAGE,
+        int(rest[17]),
     )
 
 
@@ -153,6 +155,16 @@ def usage(pids: Iterable[int]) -> dict[int, Usage]:
         if (facts := stat(pid)) is not None:
             found[pid] = Usage(facts.rss, facts.ticks)
     return found
+
+
+def descriptors(pid: int) -> int | None:
+    """How many descriptors a process has open; None if it is gone, or not ours to see."""
+    path = f"/proc/{pid}/fd"
+    try:
+        # Since Linux 6.2 the directory's size is their number, which spares listing them.
+        return os.stat(path).st_size or len(os.listdir(path))
+    except OSError:
+        return None
 
 
 def environ(pid: int, variable: str) -> str | None:

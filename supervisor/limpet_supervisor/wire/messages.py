@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from limpet_supervisor.model.figures import Detail, Figures, Finding, Host, Limit, Listening, Own
 from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus
 
 
@@ -158,6 +159,42 @@ class CheckReply(Reply, tag="checked", frozen=True):
     """Spaces that the next line would begin with."""
 
 
+class SystemReply(Reply, tag="system", frozen=True):
+    """The node, what it uses itself, its host, what can run out, and its listening sockets."""
+
+    node: NodeFacts
+    own: Own
+    host: Host
+    limits: tuple[Limit, ...]
+    sockets: tuple[Listening, ...] = ()
+
+
+class SampleReply(Reply, tag="sample", frozen=True):
+    """The node, its processes in start order, and what each uses."""
+
+    at: float
+    """When it was taken, by the node's monotonic clock: differences are taken over this."""
+    node: NodeFacts
+    processes: tuple[ProcessStatus, ...]
+    figures: tuple[Figures, ...]
+    cost: float
+    """Seconds that it took: whoever asks often waits a multiple of it."""
+
+
+class DetailReply(Reply, tag="detail", frozen=True):
+    """All that the node and the kernel know of one instance, and its deaths, newest first."""
+
+    process: ProcessStatus
+    detail: Detail
+    deaths: tuple[Death, ...] = ()
+
+
+class LintsReply(Reply, tag="lints", frozen=True):
+    """What is wrong with the running system, the worst first."""
+
+    findings: tuple[Finding, ...]
+
+
 # --- stream items ------------------------------------------------------------------------------------------
 
 
@@ -245,6 +282,31 @@ class Inspect(Request, tag="inspect", frozen=True):
     arguments: dict[str, Any] = {}
     timeout: float | None = 30.0
     """Seconds; None: no deadline."""
+
+
+class System(Request, tag="system", frozen=True):
+    """The node and what it stands on."""
+
+    reply = SystemReply
+
+
+class Sample(Request, tag="sample", frozen=True):
+    """What each process uses, at most a second old."""
+
+    reply = SampleReply
+
+
+class InDetail(Request, tag="detail", frozen=True):
+    """All about one instance; of a process's several, the first."""
+
+    reply = DetailReply
+    name: str
+
+
+class Lints(Request, tag="lints", frozen=True):
+    """What is wrong with the running system, or will be soon."""
+
+    reply = LintsReply
 
 
 class Cancel(Request, tag="cancel", frozen=True):
@@ -412,6 +474,10 @@ AnyRequest = (
     | Events
     | Why
     | Inspect
+    | System
+    | Sample
+    | InDetail
+    | Lints
     | Cancel
     | StopNode
     | RestartNode
@@ -439,6 +505,10 @@ AnyReply = (
     | StreamEnd
     | WhyReply
     | EvaluateReply
+    | SystemReply
+    | SampleReply
+    | DetailReply
+    | LintsReply
     | AttachReply
     | CompleteReply
     | SignatureReply
