@@ -366,7 +366,7 @@ def test_a_dumb_terminal_gets_a_plain_prompt() -> None:
     with open_shop() as (place, _):
         environ = {**place.environ, "TERM": "dumb"}
         with Terminal(place.arguments("remote"), environ) as terminal:
-            terminal.wait_for("bookshop>")
+            terminal.wait_for("web.1 [1]>")
             terminal.send("1 + 1\n")
             terminal.wait_for("<1 + 1>")
             terminal.send(":quit\n")
@@ -397,7 +397,7 @@ def test_in_a_pipe_a_statement_that_fails_makes_the_exit_code_1() -> None:
 def test_in_a_pipe_a_command_that_fails_does_so_too() -> None:
     with open_shop() as (place, _):
         done = place.run("remote", input=":why nobody\n")
-    assert (done.returncode, done.stderr) == (1, "There is no process nobody. there is web\n")
+    assert (done.returncode, done.stderr) == (1, "limpet: There is no process nobody. there is web\n")
 
 
 def test_in_a_pipe_quit_leaves_the_rest_alone() -> None:

@@ -69,9 +69,15 @@ def test_rpc_all_asks_the_workers_too(server: Node) -> None:
 def test_all_in_a_pipe_asks_the_workers_too(server: Node) -> None:
     done = server.limpet("remote", input=":all __import__('os').getpid()\n")
     lines = done.stdout.splitlines()
-    assert lines[2:] == [line for name in workers(server) for line in (f"{name}:", name.partition("/")[2])], (
-        done.stderr
-    )
+    assert lines[1:] == [f"{name}: {name.partition('/')[2]}" for name in workers(server)], done.stderr
+
+
+def test_all_of_one_process_asks_its_workers_and_puts_equal_answers_together(server: Node) -> None:
+    first, second = workers(server)
+    done = server.limpet("remote", input=":all web __import__('__main__').role\n")
+    assert done.stdout == f"web.1: 'main'\n{first}, {second}: 'worker'\n"
+    done = server.limpet("rpc", "--all", "--process", "web", "__import__('__main__').role")
+    assert done.stdout == f"web.1: 'main'\n{first}, {second}: 'worker'\n"
 
 
 def test_the_console_says_which_workers_there_are_and_goes_there(server: Node) -> None:

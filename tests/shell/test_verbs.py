@@ -217,6 +217,7 @@ def test_rpc_json_holds_output_and_value(bookshop: Shops) -> None:
         "error": None,
         "timed_out": False,
         "elapsed": 0.25,
+        "data": None,
     }
     printed = place.run("rpc", "--json", "print()")
     assert json.loads(printed.stdout)["stdout"] == "printed\n"
@@ -231,6 +232,40 @@ def test_rpc_all_asks_every_process_with_an_agent() -> None:
         facts = json.loads(place.run("rpc", "--all", "--json", "7").stdout)
     assert plain.stdout == "web.1 | printed\nworker.1 | printed\n"
     assert [(each["process"], each["value"]) for each in facts] == [("web.1", "<7>"), ("worker.1", "<7>")]
+
+
+def test_rpc_all_shows_equal_answers_together_and_failures_apart() -> None:
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        match request:
+            case m.Status():
+                yield status(*map(process, ("web.1", "web.2", "worker.1")))
+            case m.Evaluate(process="worker.1"):
+                yield m.EvaluateReply(process="worker.1", ok=False, error="Traceback…\nValueError: no\n")
+            case m.Evaluate(process=name):
+                yield m.EvaluateReply(process=name, ok=True, value="7")
+            case _:
+                yield from answers(request)
+
+    with open_shop(script) as (place, _):
+        done = place.run("rpc", "--all", "7")
+        some = place.run("rpc", "--all", "--process", "web", "7")
+        nobody = place.run("rpc", "--all", "--process", "nobody", "7")
+    assert (done.returncode, done.stdout) == (1, "web.1, web.2: 7\n")
+    assert done.stderr == "worker.1:\n  Traceback…\n  ValueError: no\n"
+    assert (some.returncode, some.stdout) == (0, "web.1, web.2: 7\n")
+    assert nobody.stderr == "limpet: There is no process nobody. there are web, worker\n"
+
+
+def test_rpc_all_does_not_wait_for_a_process_that_is_stuck() -> None:
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if not (isinstance(request, m.Evaluate) and request.process == "worker.1"):
+            yield from answers(request)
+
+    with open_shop(script) as (place, node):
+        done = place.run("rpc", "--all", "--timeout", "100ms", "7")
+        node.wait_for(m.Cancel)
+    assert (done.returncode, done.stdout) == (75, "web.1: <7>\n")
+    assert done.stderr == "worker.1: no answer within 0.1s, nor to its interruption\n"
 
 
 def test_rpc_all_without_any_agent_says_so() -> None:

@@ -3,32 +3,36 @@
   rpc EXPR                      rpc 'len(bookshop.web.carts)'
   rpc module:function ARG…      rpc bookshop.tasks:reprice 978-0131103627    (arguments are strings)
   rpc -                         reads what to evaluate from standard input
+  rpc --all [--process web] …   in every process with an agent, or every one of web; equal answers together
 
 What it prints comes here as it is printed, then the repr of a final expression, unless that is None.
 Exit code: 0, 1 with the traceback on standard error, or 75 if it took longer than --timeout and was
-interrupted. Ctrl-C interrupts it.
+interrupted. With --all each process has that time for itself, and one failure makes the exit code.
+Ctrl-C interrupts it.
 """
 
 import re
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from typing import Any
 
 from limpet_shell import options, output, target
 from limpet_supervisor.client import Client, messages
 from limpet_supervisor.client.sync import Stream
-from limpet_supervisor.errors import LimpetError, NoSuchProcess, TimedOut, UsageError
+from limpet_supervisor.errors import TimedOut, UsageError
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """--process, --all, --timeout, --json, and what to evaluate."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
+    parser.add_argument(
         "--process", default="", metavar="P", help="web, web.1 or web.1/PID (first with an agent)"
     )
-    where.add_argument("--all", action="store_true", help="in every process with an agent, forks included")
+    parser.add_argument(
+        "--all", action="store_true", help="in every process with an agent (of --process), forks included"
+    )
     options.add_timeout(parser, 30.0, "interrupt it after this time (30s; infinity: never)")
     options.add_json(parser)
     parser.add_argument("words", nargs="*", metavar="EXPR", help="an expression, or module:function ARG…")
@@ -61,31 +65,33 @@ def run(arguments: Namespace) -> int:
             if arguments.json:
                 output.write_json(answer.facts())
             return answer.finish()
-        return _everywhere(client, request, as_json=arguments.json)
+        return _everywhere(client, request, arguments)
 
 
-def _everywhere(client: Client, request: Any, *, as_json: bool) -> int:
-    """In all processes at once; answers in the order of `status`."""
+def _everywhere(client: Client, request: Callable[[str], messages.Request], arguments: Namespace) -> int:
+    """In all of them at once; answers in the order of `status`."""
+    from limpet_shell import everywhere, render
+
     status: messages.StatusReply = client.request(messages.Status())
-    names = status.agents
-    if not names:
-        raise NoSuchProcess("No process has an agent", todo="see: status")
-    streams = [(name, client.stream(request(name))) for name in names]
-    answers = []
-    code = 0
-    for name, stream in streams:
-        answer = _Answer(name, quiet=as_json, prefix=True)
-        try:
-            answer.read(stream)
-        except LimpetError as error:
-            answer.reply = messages.EvaluateReply(
-                process=name, ok=False, error=str(error), timed_out=isinstance(error, TimedOut)
-            )
-        answers.append(answer)
-        code = max(code, answer.finish())
-    if as_json:
-        output.write_json([answer.facts() for answer in answers])
-    return code
+    names = everywhere.targets(status, arguments.process)
+    answers = {name: _Answer(name, quiet=arguments.json, prefix=True) for name in names}
+    replies, interrupted = everywhere.gather(
+        client, names, request, lambda name, item: answers[name].take(item), arguments.timeout
+    )
+    for name, reply in zip(names, replies, strict=True):
+        answers[name].take(reply)
+    if arguments.json:
+        output.write_json([answer.facts() for answer in answers.values()])
+    else:
+        good = [reply for reply in replies if reply.ok]
+        if any(reply.value is not None for reply in good):
+            for line in render.grouped(good, output.painter()):
+                output.write(line)
+        for line in render.grouped([reply for reply in replies if not reply.ok], output.painter(sys.stderr)):
+            output.write_error(line)
+    if interrupted:
+        raise KeyboardInterrupt
+    return max(answer.code for answer in answers.values())
 
 
 class _Answer:
@@ -110,7 +116,7 @@ class _Answer:
         while True:
             try:
                 for answer in stream:
-                    self._take(answer)
+                    self.take(answer)
             except KeyboardInterrupt:
                 if interrupted:
                     raise
@@ -122,7 +128,8 @@ class _Answer:
             self.finish()
             raise KeyboardInterrupt
 
-    def _take(self, answer: messages.AnyItem | messages.AnyReply) -> None:
+    def take(self, answer: messages.AnyItem | messages.AnyReply) -> None:
+        """Keeps it, and passes on what is printed."""
         match answer:
             case messages.OutputItem(stream=stream, text=text):
                 self._texts.setdefault(stream, []).append(text)
@@ -140,18 +147,22 @@ class _Answer:
             case _:
                 pass
 
+    @property
+    def code(self) -> int:
+        """The exit code that it makes."""
+        if self.reply.timed_out:
+            return TimedOut.exit_code
+        return 0 if self.reply.ok else 1
+
     def finish(self) -> int:
         """Prints value or traceback, unless quiet; returns the exit code."""
         reply = self.reply
         if not self._quiet:
-            name = f"{reply.process or self._process}: " if self._prefix else ""
             if not reply.ok:
-                output.write_error(f"{name}{(reply.error or 'failed').rstrip()}")
+                output.write_error((reply.error or "failed").rstrip())
             elif reply.value is not None:
-                output.write(f"{name}{reply.value}")
-        if reply.timed_out:
-            return TimedOut.exit_code
-        return 0 if reply.ok else 1
+                output.write(reply.value)
+        return self.code
 
     def facts(self) -> dict[str, Any]:
         """The answer for --json."""

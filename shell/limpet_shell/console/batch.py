@@ -1,40 +1,53 @@
 """The console in a pipe, or on a terminal that can do nothing: reads statements, prints answers."""
 
 import secrets
+import socket
 import sys
 from collections.abc import Iterator
+from typing import Final
 
-from limpet_shell import control, output
+from limpet_shell import control, everywhere, output, render
 from limpet_shell.target import Target
 from limpet_supervisor.client import Client, messages
-from limpet_supervisor.errors import LimpetError
+from limpet_supervisor.client.sync import Stream
+from limpet_supervisor.errors import LimpetError, TimedOut
 
-from .model import Kind, parse, restores
+from .model import Kind, Model, Place, parse, restores
 
-_CONTINUES = ("elif", "else", "except", "finally", "case")
+BREAK: Final = "#limpet:break"
+"""A line that drops the statement that has been begun."""
+_TIMEOUT: Final = 30.0
+_CONTINUES: Final = ("elif", "else", "except", "finally", "case")
 
 
 def run_batch(where: Target, process: str) -> int:
-    """Evaluates standard input in the process; 1 if a statement or command failed.
+    """Evaluates standard input in the process; the exit code of what failed last, or 0.
 
     Raises:
         LimpetError: the node cannot be reached, or has no such process with an agent.
+        KeyboardInterrupt: Ctrl-C, in a pipe; what ran has been interrupted.
     """
     with Client.of_node(where.node) as client:
-        batch = Batch(client, process)
+        batch = Batch(client, Model(where.node, socket.gethostname().partition(".")[0]))
         batch.attach(process)
-        for source in batch.statements(_prompted(where.node) if output.stdin_is_terminal() else sys.stdin):
+        lines = _prompted(batch) if output.stdin_is_terminal() else sys.stdin
+        for source in batch.statements(lines):
             if not batch.run(source):
                 break
-        return 1 if batch.failed else 0
+        return batch.code
 
 
-def _prompted(node: str) -> Iterator[str]:
-    """Lines from a terminal that can do nothing but print."""
+def _prompted(batch: "Batch") -> Iterator[str]:
+    """Lines from a terminal that can do nothing but print; Ctrl-C drops what has been begun."""
     while True:
-        output.write(f"{node}> ", end="")
+        output.write("... " if batch.pending else batch.model.prompt(), end="")
         output.flush()
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            batch.pending = ""
+            output.write("")
+            continue
         if not line:
             output.write("")
             return
@@ -45,19 +58,22 @@ class Batch:
     """A session that is fed with lines.
 
     Attributes:
-        failed: whether anything has failed.
+        code: exit code of what failed last; 0 if nothing has.
+        pending: the lines of the statement that has been begun.
     """
 
-    def __init__(self, client: Client, process: str) -> None:
+    def __init__(self, client: Client, model: Model) -> None:
         self._client = client
-        self._process = process
         self._session = secrets.token_hex(6)
-        self.failed = False
+        self.model = model
+        self.code = 0
+        self.pending = ""
 
     def attach(self, process: str) -> None:
         """Opens or moves the session."""
         request = messages.Attach(session=self._session, process=process)
-        self._process = self._client.request(request, 10.0).process
+        reply = self._client.request(request, 10.0)
+        self.model.moved(Place(reply.process, reply.pid, reply.python, reply.loops, reply.others))
 
     def statements(self, lines: Iterator[str]) -> Iterator[str]:
         """The statements in `lines`, each as soon as it is complete by the process's grammar.
@@ -65,19 +81,23 @@ class Batch:
         A simple statement is when its line ends; a compound one when the next line begins at the margin
         and does not continue it.
         """
-        pending = ""
         for line in lines:
             text = line.rstrip("\n")
+            if text.strip() == BREAK:
+                self.pending = ""
+                continue
             at_margin = bool(text) and not text[0].isspace() and not text.startswith(_CONTINUES)
-            if pending and at_margin and self._state(f"{pending}\n") != "incomplete":
-                yield pending
-                pending = ""
-            pending = f"{pending}\n{text}" if pending else text
-            if pending.lstrip().startswith(":") or self._state(restores(pending)) != "incomplete":
-                yield pending
-                pending = ""
-        if pending.strip():
-            yield pending
+            if self.pending and at_margin and self._state(f"{self.pending}\n") != "incomplete":
+                yield self._taken()
+            self.pending = f"{self.pending}\n{text}" if self.pending else text
+            if self.pending.lstrip().startswith(":") or self._state(restores(self.pending)) != "incomplete":
+                yield self._taken()
+        if self.pending.strip():
+            yield self._taken()
+
+    def _taken(self) -> str:
+        pending, self.pending = self.pending, ""
+        return pending
 
     def run(self, source: str) -> bool:
         """Works on one; False if it is to leave."""
@@ -87,26 +107,38 @@ class Batch:
                 case Kind.LEAVE:
                     return False
                 case Kind.CODE:
-                    self._evaluate(what.text, self._process)
+                    self._evaluate(what.text)
                 case Kind.COMMAND:
                     return self._command(what.text)
                 case Kind.NOTHING:
                     pass
         except LimpetError as error:
-            self.failed = True
-            output.write_error(str(error))
+            self.code = error.exit_code
+            output.write_error(f"limpet: {error}")
         return True
 
     def _state(self, source: str) -> str:
         if not source.strip():
             return "complete"
-        request = messages.Check(session=self._session, process=self._process, source=source)
+        request = messages.Check(session=self._session, process=self.model.process, source=source)
         state: str = self._client.request(request).state
         return state
 
-    def _evaluate(self, source: str, process: str, session: bool = True) -> None:
-        request = messages.Evaluate(source=source, process=process, session=self._session if session else "")
+    def _evaluate(self, source: str) -> None:
+        request = messages.Evaluate(
+            source=source, process=self.model.process, session=self._session, timeout=_TIMEOUT
+        )
         with self._client.stream(request) as stream:
+            if self._read(stream):
+                return
+            stream.cancel()  # and goes on reading how it ended
+            self._read(stream)
+        if not output.stdin_is_terminal():
+            raise KeyboardInterrupt
+
+    def _read(self, stream: Stream) -> bool:
+        """Shows what comes until the end; False if Ctrl-C comes first."""
+        try:
             for answer in stream:
                 match answer:
                     case messages.OutputItem(stream="stderr", text=text):
@@ -118,38 +150,74 @@ class Batch:
                     case _:
                         pass
                 output.flush()
+        except KeyboardInterrupt:
+            return False
+        return True
 
     def _finish(self, reply: messages.EvaluateReply) -> None:
+        if reply.number:
+            self.model.evaluated(reply.number)
         if not reply.ok:
-            self.failed = True
+            self._failed(reply)
             output.write_error((reply.error or "failed").rstrip("\n"))
         elif reply.value is not None:
             output.write(reply.value)
 
+    def _failed(self, reply: messages.EvaluateReply) -> None:
+        self.code = TimedOut.exit_code if reply.timed_out else 1
+
+    def _everywhere(self, text: str) -> None:
+        status: messages.StatusReply = self._client.request(messages.Status())
+        where, source = everywhere.addressed(text, status)
+
+        def ask(process: str) -> messages.Evaluate:
+            return messages.Evaluate(source=source, process=process, timeout=_TIMEOUT)
+
+        def show(process: str, item: messages.OutputItem) -> None:
+            for line in item.text.splitlines():
+                (output.write_error if item.stream == "stderr" else output.write)(f"{process} | {line}")
+
+        names = everywhere.targets(status, where)
+        replies, interrupted = everywhere.gather(self._client, names, ask, show, _TIMEOUT)
+        for reply in replies:
+            if not reply.ok:
+                self._failed(reply)
+        for line in render.grouped(replies, output.plain):
+            output.write(line)
+        if interrupted and not output.stdin_is_terminal():
+            raise KeyboardInterrupt
+
     def _command(self, text: str) -> bool:
         name, _, rest = text.partition(" ")
-        if name == "all":
-            status: messages.StatusReply = self._client.request(messages.Status())
-            for process in status.agents:
-                output.write(f"{process}:")
-                self._evaluate(rest, process, session=False)
+        if name == "all":  # its argument is Python, which the shell's quoting rules would spoil
+            self._everywhere(rest)
             return True
         command, words = control.parse(control.split(text))
-        if command.name == "quit":
-            return False
-        if command.name == "help":
-            for line in control.help_lines(":", output.plain):
-                output.write(line)
-        elif command.name == "use":
-            self.attach(" ".join(words))
-        elif command.build is not None:
-            requests = command.build(words)
-            if first := control.names_first(requests):
-                self._client.request(first)
-            for request in requests:
-                with self._client.stream(request) as stream:
+        match command.name:
+            case "quit":
+                return False
+            case "help":
+                for line in control.help_lines(":", output.plain):
+                    output.write(line)
+            case "all":
+                self._everywhere(rest)
+            case "use":
+                self.attach(" ".join(words))
+            case _:
+                assert command.build is not None
+                self._request(command.build(words))
+        return True
+
+    def _request(self, requests: list[messages.Request]) -> None:
+        if first := control.names_first(requests):
+            self._client.request(first)
+        for request in requests:
+            with self._client.stream(request) as stream:
+                try:
                     for answer in stream:
                         for line in control.show(answer, request, output.plain, terminal=False):
                             output.write(line)
                         output.flush()
-        return True
+                except KeyboardInterrupt:
+                    if not output.stdin_is_terminal():
+                        raise

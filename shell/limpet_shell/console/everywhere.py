@@ -1,34 +1,51 @@
-"""One expression in every process with an agent: `:all`."""
+"""One expression in many processes: `:all` at the prompt."""
 
 import asyncio
 
-from limpet_shell import render
+from limpet_shell import everywhere, render
 from limpet_supervisor.client import messages
 from limpet_supervisor.client.aio import AsyncClient
-from limpet_supervisor.errors import LimpetError, NoSuchProcess
+from limpet_supervisor.errors import LimpetError, TimedOut
 
 from .screen import Screen
 
+_TIMEOUT = 30.0
 
-async def evaluate(client: AsyncClient, source: str, screen: Screen) -> bool:
+
+async def evaluate(client: AsyncClient, text: str, screen: Screen) -> bool:
     """Evaluates it in all of them at once and shows the answers, equal ones together; whether all succeeded.
+
+    Args:
+        client: the node.
+        text: the expression; before it, possibly, the process in whose instances alone.
+        screen: where what they print appears as it comes, each line with its process's name.
 
     Raises:
         LimpetError: the node cannot be asked, or no process has an agent.
     """
     status: messages.StatusReply = await client.request(messages.Status())
-    names = status.agents
-    if not names:
-        raise NoSuchProcess("No process has an agent", todo="see: :ps")
+    where, source = everywhere.addressed(text, status)
+    names = everywhere.targets(status, where)
     replies = await asyncio.gather(*(_one(client, source, name, screen) for name in names))
     screen.lines(render.grouped(replies, screen.paint))
     return all(reply.ok for reply in replies)
 
 
 async def _one(client: AsyncClient, source: str, process: str, screen: Screen) -> messages.EvaluateReply:
-    """What one process answers; what it prints appears as it comes, each line with its name."""
+    """What one process answers, or that it did not in time."""
     try:
-        async for answer in client.stream(messages.Evaluate(source=source, process=process)):
+        async with asyncio.timeout(_TIMEOUT + everywhere.LATE):
+            return await _read(client, source, process, screen)
+    except TimeoutError:
+        return everywhere.failed(process, TimedOut("no answer"), _TIMEOUT)
+    except LimpetError as error:
+        return everywhere.failed(process, error)
+
+
+async def _read(client: AsyncClient, source: str, process: str, screen: Screen) -> messages.EvaluateReply:
+    request = messages.Evaluate(source=source, process=process, timeout=_TIMEOUT)
+    async with client.streaming(request) as (_, answers):
+        async for answer in answers:
             match answer:
                 case messages.OutputItem(text=text):
                     item = messages.LogItem(process=process, lines=tuple(text.splitlines()))
@@ -37,6 +54,4 @@ async def _one(client: AsyncClient, source: str, process: str, screen: Screen) -
                     return answer
                 case _:
                     pass
-    except LimpetError as error:
-        return messages.EvaluateReply(process=process, ok=False, error=str(error))
     raise AssertionError("a stream ends with a reply or an error")

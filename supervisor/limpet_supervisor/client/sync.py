@@ -4,7 +4,7 @@ import os
 import time
 from _socket import AF_UNIX, SOCK_STREAM, socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -50,7 +50,7 @@ class Stream(Iterator[AnyItem | AnyReply]):
         if not self.answers:
             if self.finished:
                 raise StopIteration
-            self._client.receive(self, self._deadline)
+            self._client.receive((self,), self._deadline)
         answer = self.answers.popleft()
         if isinstance(answer, Reply):
             self.finished = True
@@ -165,14 +165,14 @@ class Client:
         """Drops what still comes for a stream."""
         self._streams.pop(stream.id, None)
 
-    def receive(self, stream: Stream, deadline: float | None) -> None:
-        """Reads until there is an answer for `stream`; answers for the others are kept for them.
+    def receive(self, streams: Collection[Stream], deadline: float | None) -> None:
+        """Reads until there is an answer for one of `streams`; answers for the others are kept for them.
 
         Raises:
             TimedOut: there was none before `deadline` (monotonic).
             NodeUnreachable: the node went away.
         """
-        while not stream.answers:
+        while not any(stream.answers for stream in streams):
             for frames in self._receiver.feed(self._read(deadline)):
                 request_id, answer = codec.decode_answer(frames)
                 if waiting := self._streams.get(request_id):

@@ -87,8 +87,11 @@ class Stage1:
             self._compiled = wire.code_bundle(MAGIC_NUMBER, marshal.dumps(modules))
             return
         name = self._making.pop(0)
-        path = self._path(name)
-        code = SourceFileLoader(name, path).get_code(name)  # and keeps it, where it may write
+        try:
+            code = SourceFileLoader(name, self._path(name)).get_code(name)  # and keeps it, where it may write
+        except (OSError, SyntaxError):  # removed or overwritten under us: whoever loads the source says so
+            self._codes.clear()
+            return
         assert code is not None
         self._codes[name] = code
         self._reactor.call_later(_PACE, self._make)
