@@ -170,7 +170,7 @@ def test_a_bug_in_one_block_is_told_to_the_loop_and_output_goes_on(tmp_path, mon
         errors: list[Exception] = []
         node.reactor.on_error = errors.append
         with monkeypatch.context() as patch:
-            patch.setattr(Source, "take", lambda *_arguments: 1 // 0)
+            patch.setattr(Source, "take", lambda *_arguments, **_options: 1 // 0)
             node.write(b"lost\n")
             node.until(lambda: errors)
         node.write(b"kept\n")

@@ -166,8 +166,8 @@ def decode(block: bytes, count: int, form: str) -> list[str]:
     lines = block.decode("utf-8", "replace").split("\n")
     if not lines[-1]:
         lines.pop()
-    found = [plain(line, form) for line in lines[-count:]]
-    return [line if len(line) <= LINE_CHARACTERS else line[:LINE_CHARACTERS] + "…" for line in found]
+    found = [each for line in lines[-count:] for each in plain(line, form).split("\n")]
+    return [line if len(line) <= LINE_CHARACTERS else line[:LINE_CHARACTERS] + "…" for line in found[-count:]]
 
 
 def last_lines(path: str, count: int, form: str = "raw") -> list[str]:

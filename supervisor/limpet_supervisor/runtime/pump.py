@@ -31,6 +31,8 @@ _LONGEST_RETRY: Final = 2.0
 _PACE: Final = 0.0005
 """Seconds between two looks at a hot source."""
 _EMPTY_PASSES: Final = 4
+_PAUSE: Final = 0.1
+"""Seconds without output after which a traceback is over."""
 _AFTER_FAULT: Final = 0.1
 
 
@@ -53,6 +55,8 @@ class Pump:
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake_fd, select.EPOLLIN)
         self._retries: list[tuple[float, int, Source]] = []
+        self._open: dict[Source, float] = {}
+        """Those inside a traceback, and when it is over."""
         self._sequence = itertools.count()
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
@@ -109,10 +113,8 @@ class Pump:
             ready = self._wait_for_room(waited)
         elif self._hot:
             ready = self._epoll.poll(0, 64)
-        elif self._retries:
-            ready = self._epoll.poll(max(0.0, self._retries[0][0] - time.monotonic()), 64)
         else:
-            ready = self._epoll.poll(-1, 64)
+            ready = self._epoll.poll(self._until_due(), 64)
         wake_fd = self._wake_fd
         for fd, _events in ready:
             if fd == wake_fd:
@@ -133,6 +135,29 @@ class Pump:
             self._pull_hot()
         if self._retries:
             self._retry(time.monotonic())
+        if self._open:
+            self._pause(time.monotonic())
+
+    def _until_due(self) -> float:
+        """Seconds until something is to be done unasked; -1: nothing is."""
+        due = [self._retries[0][0]] if self._retries else []
+        due += self._open.values()
+        return max(0.0, min(due) - time.monotonic()) if due else -1
+
+    def _pause(self, now: float) -> None:
+        """What has not gone on for so long is complete."""
+        for source in [source for source, due in self._open.items() if due <= now]:
+            del self._open[source]
+            if not source.held:
+                source.pause(self.foreground)
+                if source.pending:
+                    self._hold(source)
+
+    def _note_open(self, source: Source) -> None:
+        if source.open:
+            self._open[source] = time.monotonic() + _PAUSE
+        elif self._open:
+            self._open.pop(source, None)
 
     def _pull_hot(self) -> None:
         """Looks once at every hot source, lets go of those that cooled, and pauses unless one is pressing."""
@@ -163,9 +188,21 @@ class Pump:
         source.pulled = time.monotonic()
         if count * 2 > source.capacity < _LARGE_PIPE:
             self._enlarge(source)
-        source.take(self._buffer, count, self.foreground)
+        source.take(self._buffer, count, self.foreground, more=count == BUFFER)
+        while source.holding:
+            count += self._pull_rest(source)
         if source.pending:
             self._hold(source)
+        self._note_open(source)
+        return count
+
+    def _pull_rest(self, source: Source) -> int:
+        """Reads once more, at once: the rest of a line, if it is there."""
+        try:
+            count = os.readv(source.fd, [self._view])
+        except BlockingIOError:
+            count = 0
+        source.take(self._buffer, count, self.foreground, more=count == BUFFER)
         return count
 
     def _enlarge(self, source: Source) -> None:
@@ -209,6 +246,7 @@ class Pump:
             else:
                 source.held = False
                 self._epoll.register(source.fd, select.EPOLLIN)
+                self._note_open(source)
 
     # -- commands --
 
@@ -257,6 +295,7 @@ class Pump:
             return
         source.closed = True
         del self._sources[source.fd]
+        self._open.pop(source, None)
         if self._hot.pop(source.fd, None) is None and not source.held:
             self._epoll.unregister(source.fd)
         os.close(source.fd)

@@ -5,6 +5,7 @@ import time
 from typing import Final, NamedTuple
 
 from limpet_supervisor.model.spec import Log
+from limpet_supervisor.model.tracebacks import LONGEST, Kind, Tracebacks
 from limpet_supervisor.runtime import listeners
 from limpet_supervisor.runtime.foreground import Foreground
 from limpet_supervisor.runtime.lines import FORMATS
@@ -70,7 +71,8 @@ class Source:
         self._encoder = FORMATS[log.format](name)
         self._drop = log.on_full == "drop"
         self._continues = adopted
-        self._carry = b""  # the beginning of a line whose end has not come
+        self._carry = b""  # the beginning of a line or traceback whose end has not come
+        self._tracebacks = Tracebacks()  # of what is published; at a line's start where nothing is carried
         self._tail = b""  # the last output, where no file of its own has it
         self._since = 0  # bytes for the file since the last `last_lines`
         self._dropping = False
@@ -80,35 +82,71 @@ class Source:
 
     # -- a block comes --
 
-    def take(self, buffer: bytearray, end: int, foreground: Foreground | None) -> None:
-        """Takes what was read: the first `end` bytes of the buffer."""
+    def take(self, buffer: bytearray, end: int, foreground: Foreground | None, *, more: bool = False) -> None:
+        """Takes what was read: the first `end` bytes of the buffer; `more`: there is more to read at once."""
         self.bytes += end
         file = self.file
         wanted = foreground is not None or bool(self.listeners)
         if file is not None and not wanted and not file.shared and self._form == "raw" and self._continues:
-            self._carry = b""
+            self._let_go()
             self._append(file, buffer, end)
             return
         data = bytes(memoryview(buffer)[:end])
         if not wanted and (file is None or not file.shared):
-            self._carry = b""
+            self._let_go()
             whole = b""
-        elif whole := self._whole_lines(data):
+        elif whole := self._whole(data):
             self._publish(whole, foreground)
         if file is None or file.shared:
             self._tail = (self._tail + data)[-_TAIL:]
         if file is not None:
-            self._encode(file, whole if file.shared else data)
+            self._encode(file, whole if file.shared else data, more=more)
 
-    def _whole_lines(self, data: bytes) -> bytes:
-        """Complete lines, with the ends of those begun before; the beginning of the next is kept."""
+    @property
+    def holding(self) -> bool:
+        """Whether it wants more at once, or to hear (by taking nothing) that there is none."""
+        return self._encoder.holding and not self.pending
+
+    @property
+    def open(self) -> bool:
+        """Whether it is inside a traceback, between two of its lines: `pause` makes it complete."""
+        return self._encoder.open or (self._tracebacks.open and not self._tracebacks.in_line)
+
+    def pause(self, foreground: Foreground | None) -> None:
+        """Its writer pauses: a traceback that could go on is over."""
+        file = self.file
+        if self._tracebacks.open and not self._tracebacks.in_line:
+            block = self._carry
+            self._let_go()
+            self._publish(block, foreground)
+            if file is not None and file.shared:
+                self._encode(file, block)
+        if file is not None and self._encoder.open:
+            end = self._encoder.end(in_line=file.in_line and self._continues)
+            self._append(file, end, len(end))
+
+    def _whole(self, data: bytes) -> bytes:
+        """Complete lines and tracebacks, with what was begun before; the beginning of the next is kept."""
+        start = len(self._carry)
+        traceback = 0
+        for kind, part in self._tracebacks.parts(data):
+            if kind is Kind.BEGINS:
+                traceback = start
+            start += len(part)
         data = self._carry + data
-        cut = data.rfind(b"\n") + 1
+        # The one that is open begins at the last beginning, or with what was kept.
+        cut = data.rfind(b"\n", 0, traceback if self._tracebacks.open else len(data)) + 1
         self._carry = data[cut:]
-        if len(self._carry) >= listeners.LINE_BYTES:
-            self._carry = b""
-            return data + b"\n"
+        if len(self._carry) >= (LONGEST if self._tracebacks.open else listeners.LINE_BYTES):
+            self._let_go()
+            return data if data.endswith(b"\n") else data + b"\n"
         return data[:cut]
+
+    def _let_go(self) -> None:
+        """Nothing that was begun is kept."""
+        if self._carry:
+            self._carry = b""
+            self._tracebacks.end()
 
     def _publish(self, block: bytes, foreground: Foreground | None) -> None:
         """Gives complete lines to foreground and listeners."""
@@ -125,12 +163,16 @@ class Source:
 
     # -- the file --
 
-    def _encode(self, file: LogFile, data: bytes) -> None:
-        if not data:
+    def _encode(self, file: LogFile, data: bytes, *, more: bool = False) -> None:
+        if not data and not self._encoder.holding:
             return
         file.open()  # it shows whether it ends inside a line
         goes_on = file.in_line and self._continues and not file.shared
-        block = self._encoder.encode(data, in_line=goes_on)
+        block = self._encoder.encode(data, in_line=goes_on, more=more and not file.shared)
+        if file.shared:
+            block += self._encoder.end(in_line=not block.endswith(b"\n"))
+        if not block:
+            return
         if file.in_line and not goes_on:
             block = self._encoder.end_line + block
             self._since -= len(self._encoder.end_line)
@@ -210,21 +252,27 @@ class Source:
     def end_line(self, foreground: Foreground | None) -> None:
         """The process is dead: a line that it left unfinished ends here, everywhere."""
         file = self.file
-        if self._carry:
-            block, self._carry = self._carry + b"\n", b""
+        if block := self._carry:
+            self._let_go()
+            block = block if block.endswith(b"\n") else block + b"\n"
             self._publish(block, foreground)
             if file is not None and file.shared:
                 self._encode(file, block)
-        if file is None or self.pending:
+        if file is None or file.shared:
             return
         if self._dropping:
+            self._encoder.end(in_line=False)
             self._count_dropped(b"", ended=True)
             self._retry_at = 0.0
             self._resume(file, b"")
-        elif file.in_line and self._continues and not file.shared:
-            end = self._encoder.end_line
-            self._since += len(end)
-            self.pending = end[file.write(end, len(end)) :] if not self._drop else b""
+            return
+        in_line = not self.pending.endswith(b"\n") if self.pending else file.in_line and self._continues
+        end = self._encoder.end(in_line=in_line)
+        self._since += len(end)
+        if self.pending:
+            self.pending += end
+        elif (taken := file.write(end, len(end))) < len(end) and not self._drop:
+            self.pending = end[taken:]
 
     def last_lines(self) -> tuple[str, ...]:
         """What was written since the last call, at most 200 lines."""
@@ -234,24 +282,34 @@ class Source:
         since, self._since = self._since, 0
         if not since:
             return ()
-        block = tail(self.file.path, min(since - len(self.pending), _LAST_BYTES)) + self.pending
-        if since > _LAST_BYTES:
+        size = min(since - len(self.pending), _LAST_BYTES)
+        block = tail(self.file.path, size) + self.pending
+        if since > _LAST_BYTES and b"\n" not in block[:-1]:  # one traceback, perhaps
+            size = min(since - len(self.pending), 4 * LONGEST)
+            block = tail(self.file.path, size) + self.pending
+        if since > size + len(self.pending):
             block = block.partition(b"\n")[2]
         return tuple(decode(block, LAST_LINES, self._form))
 
     def history(self, count: int) -> list[str]:
         """The last complete lines, of all lives; a listener that begins now gets what follows on these."""
         file = self.file
+        carried = self._carry.count(b"\n") + (bool(self._carry) and not self._carry.endswith(b"\n"))
         if file is None:
-            lines = decode(self._tail, count + 1, "raw")
+            lines = decode(self._tail, count + carried + 1, "raw")
             begun = not self._tail.endswith(b"\n")
         else:
-            lines = last_lines(file.path, count + 1, self._form)
+            lines = last_lines(file.path, count + carried + 1, self._form)
             begun = file.in_line
-        if begun and lines:
+        if file is not None and file.shared:
+            return lines[-count:]
+        if carried:  # what is kept will be told as a whole
+            lines = lines[:-carried]
+        elif begun and lines:
             text = lines.pop().encode()
-            if len(text) < LINE_CHARACTERS and not self.pending and (file is None or not file.shared):
+            if len(text) < LINE_CHARACTERS and not self.pending:
                 self._carry = text  # nobody has listened yet, perhaps: the beginning is in the file
+                self._tracebacks.parts(text)
         return lines[-count:]
 
     def counters(self) -> Counters:
