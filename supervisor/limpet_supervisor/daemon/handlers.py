@@ -23,6 +23,7 @@ from .observe import Observer
 
 if TYPE_CHECKING:
     from .detail import Details
+    from .stuck import Stuck
 
 _PROGRESS_EVERY: Final = 1.0
 _MOST_INSTANCES: Final = 10_000
@@ -66,7 +67,9 @@ class Handlers:
         node: Node,
         observer: Observer,
         consoles: Consoles,
+        *,
         details: Callable[[], "Details"],
+        stuck: Callable[[], "Stuck"],
         restart: Callable[[bool], None],
     ) -> None:
         self.node = node
@@ -74,6 +77,8 @@ class Handlers:
         self.consoles = consoles
         self._make_details = details
         self._details: Details | None = None
+        self._make_stuck = stuck
+        self._stuck: Stuck | None = None
         self._restart = restart
         self._last_words: list[Answer] = []
 
@@ -90,6 +95,12 @@ class Handlers:
         if self._details is None:
             self._details = self._make_details()
         return self._details
+
+    def stuck(self) -> "Stuck":
+        """Who looks at processes that may not answer; loaded when the first client asks."""
+        if self._stuck is None:
+            self._stuck = self._make_stuck()
+        return self._stuck
 
     def gone(self, peer: Peer) -> None:
         """A client's connection has ended: so do its sessions."""
@@ -215,6 +226,11 @@ class Handlers:
         """What is wrong with the running system."""
         self.details().lints(answer)
 
+    @_answers(m.Stacks, Right.OBSERVE)
+    def stacks(self, request: m.Stacks, answer: Answer) -> None:
+        """What processes are doing, whether they answer or not."""
+        self.stuck().stacks(request, answer)
+
     @_answers(m.Cancel, Right.OBSERVE)
     def cancel(self, request: m.Cancel, answer: Answer) -> None:
         """Ends what this client began by an earlier request."""
@@ -335,6 +351,11 @@ class Handlers:
             raise UsageError(f"{process} cannot be removed", f"{', '.join(users)} start after it")
         self.node.feed(ev.RemoveCommand(process))
         self._until(lambda: None if process in self.node.tree.specs else f"{process} is removed", answer)
+
+    @_answers(m.Profile, Right.CONTROL)
+    def profile(self, request: m.Profile, answer: Answer) -> None:
+        """Where a process spends its time."""
+        self.stuck().profile(request, answer)
 
     # -- eval ---------------------------------------------------------------------------------------------
 

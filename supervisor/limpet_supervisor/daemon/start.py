@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from limpet_supervisor.client import directory
@@ -33,7 +34,10 @@ from .node import Node
 from .processes import Processes
 
 if TYPE_CHECKING:
+    from limpet_supervisor.runtime.stacks import Ladder
+
     from .detail import Details
+    from .stuck import Stuck
 
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
 _CONTROL_EVERY: Final = 1.0
@@ -164,7 +168,15 @@ class Daemon:
             uids=users,
             owner=self._owner,
         )
-        boxes = BlackBoxes(self._reactor, f"{run.path}/blackbox", output, agents)
+
+        @cache
+        def ladder() -> "Ladder":
+            from limpet_supervisor.runtime.stacks import Ladder
+
+            return Ladder(self._reactor, children, agents)
+
+        self._ladder = ladder
+        boxes = BlackBoxes(self._reactor, f"{run.path}/blackbox", output, ladder)
         self.node = Node(
             spec,
             self._reactor,
@@ -254,8 +266,15 @@ class Daemon:
 
             return Details(self.node, observer, (run.path, run.logs), self._listeners.descriptors)
 
+        def stuck() -> "Stuck":
+            from .stuck import Stuck
+
+            return Stuck(self.node, observer, self._ladder())
+
         consoles = Consoles(self.node, observer)
-        handlers = Handlers(self.node, observer, consoles, details, self._restart)
+        handlers = Handlers(
+            self.node, observer, consoles, details=details, stuck=stuck, restart=self._restart
+        )
         path = run.control
         try:
             self._control = Control(self._reactor, path, handlers.handle, handlers.gone)

@@ -45,6 +45,26 @@ class Stack(Struct, frozen=True, omit_defaults=True):
     frames: tuple[Frame, ...] = ()
     """The outermost first: the most recent call last."""
 
+    @property
+    def head(self) -> str:
+        """`Thread MainThread (tid 4242): runs, holds the GIL`."""
+        tid = f" (tid {self.tid})" if self.tid is not None else ""
+        return f"{self.name}{tid}" + (f": {self.state}" if self.state else "")
+
+    def lines(self) -> list[str]:
+        """Its calls as a traceback shows them."""
+        found = []
+        for frame in self.frames:
+            if not frame.file:
+                found.append(f"  {frame.function}")
+            elif not frame.line:
+                found.append(f"  {frame.function} {frame.file}")
+            else:
+                found.append(f'  File "{frame.file}", line {frame.line}, in {frame.function}')
+            if frame.source:
+                found.append(f"    {frame.source}")
+        return found
+
 
 class Lack(Struct, frozen=True):
     """Why a better rung gave nothing."""
@@ -70,8 +90,29 @@ class ProcessStacks(Struct, frozen=True, omit_defaults=True):
     """Why it was none of the better rungs."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def head(self) -> str:
+        """`web.1 (pid 4242, running): python app.py`."""
+        return f"{self.process} (pid {self.pid}, {self.state}): {self.command}"
 
-class Profile(Struct, frozen=True, omit_defaults=True):
+    def remarks(self) -> list[str]:
+        """Which way it was, why it was none of the better ones, and what else there is to say."""
+        found = [f"by {self.rung.value} in {self.took:.2f}s"] if self.stacks else []
+        reasons: dict[str, list[str]] = {}
+        for lack in self.lacks:
+            reasons.setdefault(lack.why, []).append(lack.rung.value)
+        found += [f"not by {', '.join(rungs)}: {why}" for why, rungs in reasons.items()]
+        return [*found, *self.notes]
+
+    def lines(self) -> list[str]:
+        """All that there is to say of it."""
+        found = [self.head, *(f"  {remark}" for remark in self.remarks())]
+        for stack in self.stacks:
+            found += ["", stack.head, *stack.lines()]
+        return found
+
+
+class ProcessProfile(Struct, frozen=True, omit_defaults=True):
     """Where a process spent its time."""
 
     process: str

@@ -6,7 +6,6 @@ Invariant: `on_end` is called exactly once, never before the constructor has ret
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -62,6 +61,8 @@ class Command:
         environ: Mapping[str, str] | None = None,
         descriptors: tuple[int, ...] = (),
     ) -> None:
+        import subprocess
+
         self._reactor = reactor
         self._children = children
         self._on_end: OnEnd | None = on_end

@@ -61,6 +61,8 @@ class Ladder:
         self.reactor = reactor
         self.children = children
         self.agents = agents
+        self.traced: set[int] = set()
+        """Pids that py-spy takes a profile of: nobody else can stop them to read them."""
         self._climbing: dict[tuple[int, bool], list[OnStacks]] = {}
         self._busy = 0
         self._waiting: deque[Callable[[], None]] = deque()
@@ -138,10 +140,6 @@ class _Climb:
         self._rung = self._rungs[0]
         self._agent = next((each for each in ladder.agents.of(process) if each.pid == pid), None)
         self._python = True if self._agent is not None else threads.is_python(pid)
-        try:
-            self._pidfd = os.pidfd_open(pid)
-        except OSError:  # gone, or no descriptor is left: then nothing is sent to it
-            self._pidfd = -1
 
     def next(self) -> None:
         """Tries the next rung."""
@@ -172,8 +170,6 @@ class _Climb:
             self._lack(why or "it has no stacks")
 
     def _answer(self, stacks: tuple[Stack, ...]) -> None:
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
         self._on_stacks(
             ProcessStacks(
                 process=self._process,
@@ -220,9 +216,12 @@ class _Climb:
             self._lack("it is not installed beside Limpet")
             return
         # Only what runs has to be stopped to be read; and what does not run could not be stopped.
-        pause = self._state in ("running", "sleeping")
+        pause = self._state in ("running", "sleeping") and self._pid not in self._ladder.traced
         if self._native and not pause:
-            self._notes.append(f"no native frames: it is in the state {self._state}")
+            why = (
+                "it is being profiled" if self._pid in self._ladder.traced else f"its state is {self._state}"
+            )
+            self._notes.append(f"no native frames: {why}")
         native = self._native and pause
         argv = pyspy.dump_command(program, self._pid, native=native, pause=pause)
         seconds = self._patience.outside * (_NATIVE if native else 1)
@@ -238,7 +237,8 @@ class _Climb:
 
     def _dumped(self, read: Callable[[bytes], tuple[Stack, ...]], outcome: Outcome) -> None:
         if outcome.exit is None:
-            self._let_go()
+            if self._state not in ("stopped", "traced"):
+                let_go(self._pid)
             self._lack(outcome.why)
         elif outcome.exit.code != 0:
             self._lack(pyspy.why(outcome.stderr))
@@ -249,12 +249,6 @@ class _Climb:
                 self._lack(str(error))
             else:
                 self._taken(stacks, "")
-
-    def _let_go(self) -> None:
-        """Whoever was killed while it traced the process may have left it a SIGSTOP: it goes on."""
-        if self._state not in ("stopped", "traced") and threads.stop_is_pending(self._pid):
-            with suppress(OSError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
 
     def _by_kernel(self) -> None:
         before = threads.look(self._pid)
@@ -278,6 +272,20 @@ class _Climb:
                 self._ladder.outside([grep, "-H", "", *files], looked, _KERNEL_WITHIN)
 
         self._reactor.call_later(_SAMPLE, sampled)
+
+
+def let_go(pid: int) -> None:
+    """Whoever was killed while tracing a process may have left it a SIGSTOP: it goes on."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if threads.stop_is_pending(pid):
+            with suppress(OSError):
+                signal.pidfd_send_signal(descriptor, signal.SIGCONT)
+    finally:
+        os.close(descriptor)
 
 
 def _is_ours(stack: Stack) -> bool:

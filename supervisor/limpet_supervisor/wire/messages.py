@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from limpet_supervisor.model.figures import Detail, Figures, Finding, Host, Limit, Listening, Own
+from limpet_supervisor.model.stacks import ProcessProfile, ProcessStacks
 from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus
 
 
@@ -98,6 +99,18 @@ class WhyReply(Reply, tag="why", frozen=True):
 
     process: ProcessStatus
     deaths: tuple[Death, ...]
+
+
+class StacksReply(Reply, tag="stacks", frozen=True):
+    """What each of the processes is doing."""
+
+    processes: tuple[ProcessStacks, ...]
+
+
+class ProfileReply(Reply, tag="profile", frozen=True):
+    """Where each of the processes has spent its time."""
+
+    profiles: tuple[ProcessProfile, ...]
 
 
 class EvaluateReply(Reply, tag="evaluated", frozen=True):
@@ -309,6 +322,19 @@ class Lints(Request, tag="lints", frozen=True):
     reply = LintsReply
 
 
+class Stacks(Request, tag="stacks", frozen=True):
+    """What a process is doing, and all below it, whether they answer or not.
+
+    `name` is as of Attach; of a process with several instances all are looked at.
+    """
+
+    reply = StacksReply
+    streams = True
+    name: str
+    native: bool = False
+    """Frames of C extensions as well."""
+
+
 class Cancel(Request, tag="cancel", frozen=True):
     """Ends the stream or evaluation of an earlier request of this client; answered by Done."""
 
@@ -391,6 +417,26 @@ class RemoveProcess(Request, tag="remove", frozen=True):
     name: str
 
 
+class Profile(Request, tag="profile", frozen=True):
+    """Where a process spends its time, by samples; Cancel ends it early, with what there is by then.
+
+    `name` is as of Attach; an instance with several processes is meant by the one with an agent, and by all
+    of them with `every`.
+    """
+
+    reply = ProfileReply
+    streams = True
+    name: str
+    seconds: float = 10.0
+    rate: float = 100.0
+    """Samples a second."""
+    native: bool = False
+    """Frames of C extensions as well."""
+    gil: bool = False
+    """Only of who holds the GIL."""
+    every: bool = False
+
+
 # --- requests: eval ----------------------------------------------------------------------------------------
 
 
@@ -455,6 +501,8 @@ class Signature(Request, tag="signature", frozen=True):
     session: str
     process: str
     source: str
+    name: bool = False
+    """Of the name or key that it ends with, instead: what that is, if it cannot be called."""
 
 
 class Check(Request, tag="check", frozen=True):
@@ -474,6 +522,7 @@ AnyRequest = (
     | Events
     | Why
     | Inspect
+    | Stacks
     | System
     | Sample
     | InDetail
@@ -488,6 +537,7 @@ AnyRequest = (
     | Signal
     | AddProcess
     | RemoveProcess
+    | Profile
     | Attach
     | Detach
     | Evaluate
@@ -504,6 +554,8 @@ AnyReply = (
     | TreeReply
     | StreamEnd
     | WhyReply
+    | StacksReply
+    | ProfileReply
     | EvaluateReply
     | SystemReply
     | SampleReply
