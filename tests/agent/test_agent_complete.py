@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from limpet.stage1.complete import complete, signature
+from limpet.stage1.complete import complete
+from limpet.stage1.hints import about, signature
 from limpet.stage1.looks import NAMES
 
 
@@ -20,6 +21,7 @@ class Lazy:
 
     @property
     def prop(self) -> int:
+        """Costs much."""
         raise AssertionError
 
     @cached_property
@@ -70,6 +72,7 @@ def names() -> dict[str, Any]:
         "shop": module,
         "table": {"user id": [Lazy()], "name": 2, 7: 3},
         "sneaky": Sneaky(a=1),
+        "odd": {"it's": 1, 'a "b"': 2, "a\nb": 3, "\\": 4, "été": 5},
         "function": function,
         "__builtins__": {},
     }
@@ -95,6 +98,8 @@ COMPLETIONS = [
     ("table[", 0, {"'user id'", "'name'", "7"}),
     ("shop.order.own.slot['us", 3, {"'user id'"}),
     ("sneaky['", 1, {"'a'"}),
+    ("odd['", 1, {"'it\\'s'", "'a \"b\"'", "'a\\nb'", "'\\\\'", "'été'"}),
+    ('odd["', 1, {'"it\'s"', '"a \\"b\\""'}),
     ("function(al", 2, {"alpha="}),
     ("function(", 0, {"alpha=", "beta=", "lazy"}),
     ("lazy.method(1, se", 2, {"second="}),
@@ -174,3 +179,28 @@ def test_no_signature_without_running_code(names: dict[str, Any], source: str) -
 def test_a_helper_s_signature_does_not_speak_of_our_types() -> None:
     assert signature("mem(", NAMES)[0] == "mem()"
     assert signature("h(", NAMES)[0] == "h(thing: Any)"
+
+
+ABOUT = [
+    ("lazy.method", "Lazy.method(first: int, *, second: str = 'x') -> None", "Does something."),
+    ("x = lazy.plain", "int 1", ""),
+    ("lazy.prop", "prop: property, computed when it is read", "Costs much."),
+    ("lazy.cached", "cached: cached_property, computed when it is read", ""),
+    ("lazy.own.slot", "dict of 3", ""),
+    ("table['user id'", "list of 1", ""),
+    ("table['name'", "int 2", ""),
+    ("print(function", "names.<locals>.function(alpha: int, beta: int = 1) -> int", ""),
+    ("from types import Modu", "", ""),
+    ("from types import ModuleType", "module(name, doc=None)", "Create a module object."),
+    ("import json", "module json", None),
+    ("nosuch", "", ""),
+    ("nosuch.name", "", ""),
+    ("1 + ", "", ""),
+]
+
+
+@pytest.mark.parametrize(("source", "wanted", "summary"), ABOUT, ids=[case[0] for case in ABOUT])
+def test_what_a_name_stands_for(names: dict[str, Any], source: str, wanted: str, summary: str | None) -> None:
+    found, documentation = about(source, names)
+    assert found == wanted
+    assert summary is None or documentation == summary

@@ -99,6 +99,11 @@ REQUESTS: list[tuple[dict[str, Any], bytes, dict[str, Any]]] = [
         {"re": "signature", "signature": "len(obj, /)", "doc": "Return the number of items in a container."},
     ),
     (
+        {"op": "signature", "session": "s", "source": "len", "name": True},
+        b'{"id":1,"op":"signature","session":"s","source":"len","name":true}',
+        {"re": "signature", "signature": "len(obj, /)", "doc": "Return the number of items in a container."},
+    ),
+    (
         {"op": "check", "session": "s", "source": "if x:"},
         b'{"id":1,"op":"check","session":"s","source":"if x:"}',
         {"re": "checked", "state": "incomplete", "indent": 4},

@@ -21,7 +21,9 @@ threads     raw threads with the application's signal mask and a name
 tracebacks  what evaluated code raised, without our own frames
 onloop      code that awaits, as a task on the application's loop
 evaluate    evaluations from request to answer: deadline, interruption, abandonment
-complete    completion and signatures that run none of the application's code
+resolving   names followed to objects, as far as that runs none of the application's code
+hints       the signature of the call, and what a name stands for, while one types
+complete    completion that runs none of the application's code
 channel     frames out: bounded, never blocking
 wire        requests in: `start`, `handle`, `tick`, `stop`, what stage 0 calls
 """

@@ -1,11 +1,5 @@
-"""Completion and signatures that run none of the application's code.
+"""Completion that runs none of the application's code (see `resolving`)."""
 
-Names are resolved through instance dictionaries, class dictionaries and module globals only: a property, a
-descriptor, `__getattr__` or `__getitem__` of the application's is never called, so completing a lazily loaded
-attribute loads nothing.
-"""
-
-import ast
 import builtins
 import inspect
 import keyword
@@ -13,94 +7,33 @@ import os
 import re
 import sys
 from importlib.machinery import all_suffixes
-from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from .static import ROUTINES, attributes, documentation_of, is_a, kind, looked_up, signature_of
+from .hints import CALLEE, IMPORT, IMPORT_FROM, scan
+from .resolving import Unresolved, resolve
+from .static import attributes, is_a, kind
 
 LIMIT: Final = 300
 """Completions at the most."""
 _KEYS: Final = 2000
 """Keys of a dictionary that are looked at."""
-_IMPORT_FROM: Final = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+(?:\(?[\w\s,]*,\s*|\(?\s*)(\w*)$")
-_IMPORT: Final = re.compile(r"^\s*(?:import\s+(?:[\w.\s]+,\s*)*|from\s+)([\w.]*)$")
+_PLAIN: Final = (type(None), bool, int, float, str, bytes)
+"""What a key may be made of, if it is a tuple: their repr is Python's own."""
 _KEY: Final = re.compile(r"([A-Za-z_][\w.\[\]'\"]*)\[\s*([^\[\]]*)$")
 _DOTTED: Final = re.compile(
     r"((?:[^\W\d]\w*(?:\[[^\[\]()]*\])*)(?:\.[^\W\d]\w*(?:\[[^\[\]()]*\])*)*)\.(\w*)$"
 )
 _NAME: Final = re.compile(r"([^\W\d]\w*)?$")
-_CALLEE: Final = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*|\[[^\[\]()]*\])*)\s*$")
-
-
-class Unresolved(LookupError):
-    """A name that cannot be followed without running code."""
-
-
-def resolve(expression: str, namespace: dict[str, Any]) -> Any:
-    """The object that a dotted name, with constant subscripts, stands for.
-
-    Raises:
-        Unresolved: there is none, or code would have to run.
-    """
-    try:
-        return _follow(ast.parse(expression.strip(), mode="eval").body, namespace)
-    except (
-        SyntaxError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
-        raise Unresolved(expression) from error
-
-
-def _follow(node: ast.expr, namespace: dict[str, Any]) -> Any:
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Name):
-        if node.id in namespace:
-            return namespace[node.id]
-        if hasattr(builtins, node.id):
-            return getattr(builtins, node.id)
-        return sys.modules[node.id]  # it would be imported, and is there already
-    if isinstance(node, ast.Attribute):
-        return _attribute(_follow(node.value, namespace), node.attr)
-    if isinstance(node, ast.Subscript):
-        thing = _follow(node.value, namespace)
-        key = ast.literal_eval(node.slice)
-        for base in (dict, list, tuple, str):
-            if is_a(thing, base) and looked_up(type(thing), "__getitem__") is base.__dict__["__getitem__"]:
-                return base.__getitem__(thing, key)
-    raise Unresolved
-
-
-def _attribute(thing: Any, name: str) -> Any:
-    if is_a(thing, ModuleType):
-        names = object.__getattribute__(thing, "__dict__")
-        if name in names:
-            return names[name]
-        return sys.modules[f"{names['__name__']}.{name}"]
-    found = inspect.getattr_static(thing, name)
-    if is_a(found, MemberDescriptorType):  # a slot
-        return found.__get__(thing)
-    if is_a(found, staticmethod, classmethod):
-        return found.__func__
-    if is_a(found, FunctionType) and not is_a(thing, type):
-        return found.__get__(thing)  # a bound method: without self in its signature
-    if not is_a(found, type, *ROUTINES) and looked_up(type(found), "__get__") is not None:
-        raise Unresolved
-    return found
 
 
 def complete(source: str, namespace: dict[str, Any]) -> tuple[int, list[tuple[str, str]]]:
     """How many last characters of `source` are replaced, and by what: (text, kind) pairs."""
     line = source.rpartition("\n")[2]
-    quote, brackets = _scan(source)
-    if match := _IMPORT_FROM.match(line):
+    quote, brackets = scan(source)
+    if match := IMPORT_FROM.match(line):
         return len(match[2]), _matching(_importable_names(match[1]), match[2])
-    if match := _IMPORT.match(line):
+    if match := IMPORT.match(line):
         return len(match[1]), _limited([(name, "module") for name in _modules(match[1])])
     if brackets and source[brackets[-1]] == "[" and (match := _KEY.search(line)):
         keys = _keys(match[1], match[2], namespace)
@@ -136,25 +69,6 @@ def complete(source: str, namespace: dict[str, Any]) -> tuple[int, list[tuple[st
     return len(prefix), (items + shown)[:LIMIT]
 
 
-def signature(source: str, namespace: dict[str, Any]) -> tuple[str, str]:
-    """Signature and first paragraph of documentation of the call that the end of `source` stands in."""
-    _quote, brackets = _scan(source)
-    for position in reversed(brackets):
-        if source[position] != "(":
-            continue
-        match = _CALLEE.search(source[:position])
-        if match is None or keyword.iskeyword(match[1]):
-            continue
-        try:
-            thing = resolve(match[1], namespace)
-        except Unresolved:
-            return "", ""
-        if not is_a(thing, type, *ROUTINES):
-            return "", ""
-        return signature_of(thing), documentation_of(thing).split("\n\n")[0][:400]
-    return "", ""
-
-
 def _fits(name: str, prefix: str) -> bool:
     return name.startswith(prefix) and (prefix.startswith("_") or not name.startswith("_"))
 
@@ -182,7 +96,7 @@ def _attributes(thing: Any, prefix: str) -> list[tuple[str, str]]:
 
 def _parameters(before: str, prefix: str, namespace: dict[str, Any]) -> list[tuple[str, str]]:
     """Keyword arguments of the function that is being called."""
-    match = _CALLEE.search(before)
+    match = CALLEE.search(before)
     if match is None:
         return []
     try:
@@ -208,16 +122,26 @@ def _keys(expression: str, typed: str, namespace: dict[str, Any]) -> list[tuple[
     if not is_a(thing, dict):
         return []
     items = []
-    wanted = typed.lstrip("\"'")
+    quote = typed[:1] if typed[:1] in ("'", '"') else ""
     for key in list(dict.keys(thing))[:_KEYS]:
         if type(key) is str:
-            quote = typed[:1] if typed[:1] in "\"'" and typed else "'"
-            text = repr(key) if quote == "'" else f'"{key}"'
-            if key.startswith(wanted) and (not typed or typed[:1] in "\"'"):
-                items.append((text, "key"))
-        elif type(key) in (int, float, bool, bytes, tuple) and repr(key).startswith(typed):
-            items.append((repr(key), "key"))
-    return _limited(items)
+            text = _quoted(key, quote or "'")
+        elif type(key) in (int, float, bool, bytes, tuple) and not quote:
+            text = repr(key) if type(key) is not tuple or all(type(each) in _PLAIN for each in key) else ""
+        else:
+            continue
+        if text.startswith(typed) or (quote and key.startswith(typed[1:])):
+            items.append((text, kind(dict.__getitem__(thing, key))))
+    return _limited([item for item in items if item[0]])
+
+
+def _quoted(text: str, quote: str) -> str:
+    """A string literal in these quotes."""
+    inner = "".join(
+        f"\\{each}" if each in (quote, "\\") else each if each.isprintable() else repr(each)[1:-1]
+        for each in text
+    )
+    return f"{quote}{inner}{quote}"
 
 
 def _importable_names(module: str) -> dict[str, str]:
@@ -269,34 +193,3 @@ def _listed(directory: str) -> set[str]:
     except OSError:
         return names
     return names
-
-
-def _scan(source: str) -> tuple[str, list[int]]:
-    """The quote that is open at the end (empty if none), and the positions of the open brackets."""
-    quote = ""
-    brackets: list[int] = []
-    position = 0
-    while position < len(source):
-        character = source[position]
-        if quote:
-            if character == "\\":
-                position += 1
-            elif source.startswith(quote, position):
-                position += len(quote) - 1
-                quote = ""
-            elif character == "\n" and len(quote) == 1:
-                quote = ""
-        elif character in "\"'":
-            quote = character * 3 if source.startswith(character * 3, position) else character
-            position += len(quote) - 1
-        elif character == "#":
-            end = source.find("\n", position)
-            if end < 0:
-                return "#", brackets
-            position = end
-        elif character in "([{":
-            brackets.append(position)
-        elif character in ")]}" and brackets:
-            brackets.pop()
-        position += 1
-    return quote, brackets

@@ -11,8 +11,9 @@ from limpet.agent import Connection
 
 from . import output
 from .channel import Channel
-from .complete import complete, signature
+from .complete import complete
 from .evaluate import Evaluations
+from .hints import about, signature
 from .inspection import stacks
 from .loops import running_loops
 from .natives import start_new_thread
@@ -60,7 +61,8 @@ class _Agent:
                 self._apart(request, "completions", lambda: _completions(frame["source"], session.namespace))
             case "signature":
                 session = evaluations.session(frame["session"])
-                self._apart(request, "signature", lambda: _signature(frame["source"], session.namespace))
+                hint = about if frame.get("name") else signature
+                self._apart(request, "signature", lambda: _hint(hint(frame["source"], session.namespace)))
             case "check":
                 session = evaluations.session(frame["session"])
                 self._apart(request, "checked", lambda: _checked(frame["source"], session.flags))
@@ -102,9 +104,8 @@ def _completions(source: str, namespace: dict[str, Any]) -> _Answer:
     return {"start": start, "items": items}
 
 
-def _signature(source: str, namespace: dict[str, Any]) -> _Answer:
-    found, documentation = signature(source, namespace)
-    return {"signature": found, "doc": documentation}
+def _hint(hint: tuple[str, str]) -> _Answer:
+    return {"signature": hint[0], "doc": hint[1]}
 
 
 def _checked(source: str, flags: int) -> _Answer:

@@ -251,6 +251,7 @@ class Consoles:
             answer,
             "signature",
             lambda said: m.SignatureReply(signature=said.signature, doc=said.doc),
+            name=request.name,
         )
 
     def check(self, request: m.Check, answer: Answer) -> None:
@@ -268,6 +269,7 @@ class Consoles:
         answer: Answer,
         op: str,
         reply: Callable[[AgentAnswer], m.Reply],
+        **parameters: Any,
     ) -> None:
         """What a prompt wants to know of the source typed so far."""
         self._ask(
@@ -277,6 +279,7 @@ class Consoles:
             lambda said: answer.reply(reply(said)),
             session=request.session,
             source=request.source,
+            **parameters,
         )
 
     def _ask(
