@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
+from . import durations
 from .values import BOOT, ConfigError, caller
 
 T = TypeVar("T")
@@ -20,7 +21,6 @@ _TRUTH = {
     "no": False,
     "off": False,
 }
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Reader(Generic[T]):
@@ -65,7 +65,7 @@ class Env:
         self.int = Reader(int, "a whole number")
         self.float = Reader(float, "a number")
         self.bool = Reader(_truth, "true or false")
-        self.duration = Reader(_seconds, "a duration such as 250ms, 10s or 1m30s")
+        self.duration = Reader(durations.seconds, durations.WANTED)
         self.list = Reader(_parts, "a list")
 
     @overload
@@ -102,18 +102,6 @@ def _truth(text: str) -> bool:
     if (word := text.strip().lower()) not in _TRUTH:
         raise ValueError
     return _TRUTH[word]
-
-
-def _seconds(text: str) -> float:
-    import re
-
-    text = text.strip()
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if text.replace(".", "", 1).isdigit():
-        return float(text)
-    raise ValueError
 
 
 def _parts(text: str) -> list[str]:

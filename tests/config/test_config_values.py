@@ -210,8 +210,8 @@ def test_what_is_missing_or_malformed_names_variable_and_line(monkeypatch, read,
 @CALM
 @given(st.from_regex(r"(\d{1,3}(\.\d)?(ms|s|m|h|d)){0,3}[a-z.]?|\d{1,3}\.?\d?", fullmatch=True))
 def test_both_sides_read_the_same_durations(text: str) -> None:
-    """limpet_supervisor.model.units and limpet.environment are bound here: neither may import the other."""
-    from limpet.environment import _seconds
+    """limpet_supervisor.model.units and limpet.durations are bound here: neither may import the other."""
+    from limpet.durations import seconds
 
     def read(parse) -> float | None:
         try:
@@ -219,4 +219,4 @@ def test_both_sides_read_the_same_durations(text: str) -> None:
         except ValueError:
             return None
 
-    assert read(_seconds) == read(Duration.parse)
+    assert read(seconds) == read(Duration.parse)

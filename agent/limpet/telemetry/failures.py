@@ -1,0 +1,60 @@
+"""What has failed in telling events: handlers, and functions that are polled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+__all__ = ["Failure", "failures"]
+
+
+class Failure(NamedTuple):
+    """A handler, or a polled function, that has failed. Plain values only."""
+
+    id: str
+    """The handler's id, or its repr if it is no text; `poll` and the function's name."""
+    events: list[str]
+    """Names, their parts joined by dots; none of a poll."""
+    quarantined: bool
+    """Whether it is left out at present (a poll: has failed the last time); False once it has succeeded."""
+    failed: int
+    """Calls in which it raised."""
+    missed: int
+    """Events of which it was not told, because it was quarantined."""
+    reason: str
+    """What it raised last: `KeyError: 'total'`."""
+    at: float
+    """When it raised last, in seconds since the epoch."""
+    retry_in: float | None
+    """Seconds until it is called again, with the first event then; None if it is not quarantined."""
+
+
+sources: list[Callable[[], list[Failure]]] = []
+"""Who knows of failures."""
+
+
+def failures() -> list[Failure]:
+    """Every attached handler and every poll that has failed since this process began (or was forked)."""
+    return [failure for source in sources for failure in source()]
+
+
+def describe(error: BaseException) -> str:
+    """`KeyError: 'total'`: in one line, of bounded length."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - whatever the application's exception does
+        text = "?"
+    return f"{type(error).__name__}: {text[:200]}".replace("\n", " ")
+
+
+def contained(error: BaseException) -> bool:
+    """Whether this is the fault of what was called: else it is meant for the application, and goes on.
+
+    SystemExit, KeyboardInterrupt and the like are raised by signal handlers, wherever the thread is.
+    """
+    if isinstance(error, Exception):
+        return True
+    # Got from the result of a task; a cancellation of the caller itself arrives at an `await` of its own.
+    asyncio = sys.modules.get("asyncio.exceptions")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

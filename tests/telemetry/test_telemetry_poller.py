@@ -1,0 +1,110 @@
+"""Polled functions are called again and again, whatever they do."""
+
+import json
+import os
+import threading
+
+import pytest
+
+from limpet import telemetry
+from limpet.telemetry import poller
+
+BOUND = 30.0
+
+
+class Called:
+    """Counts its calls, and can be waited for."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.count = 0
+        self._errors = list(errors)
+        self._changed = threading.Condition()
+
+    def __call__(self) -> None:
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+        if self._errors:
+            raise self._errors.pop(0)
+
+    def until(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.count >= count, BOUND)
+
+
+def test_a_function_is_called_until_it_is_stopped() -> None:
+    called = Called()
+    before = threading.active_count()
+    poll = telemetry.poll(called, every="1ms")
+    called.until(3)
+    assert threading.active_count() == before + 1
+    poll.stop()
+    for thread in threading.enumerate():
+        if thread.name == f"poll {poll.name}":
+            thread.join(BOUND)
+    count = called.count
+    assert threading.active_count() == before
+    assert called.count == count
+
+
+def test_one_that_fails_is_reported_and_called_again(heard) -> None:
+    telemetry.attach("h", poller.FAILURE, heard)
+    called = Called(ValueError("no database"), ValueError("still none"))
+    poll = telemetry.poll(called, every="1ms")
+    called.until(2 + 2)
+    (failure,) = telemetry.failures()
+    assert failure.failed == 2
+    assert failure.reason == "ValueError: still none"
+    assert not failure.quarantined
+    assert heard.names() == [".".join(poller.FAILURE)] * 2
+    assert heard[0][2]["poll"] == poll.name
+    assert heard[0][2]["kind"] == "ValueError"
+
+
+def test_one_that_hangs_holds_up_no_other() -> None:
+    hangs = threading.Event()
+    began = threading.Event()
+
+    def hang() -> None:
+        began.set()
+        hangs.wait(BOUND)
+
+    stuck = telemetry.poll(hang, every="1ms")
+    assert began.wait(BOUND)
+    called = Called()
+    telemetry.poll(called, every="1ms")
+    called.until(3)
+    stuck.stop()
+    hangs.set()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_it_goes_on_in_a_forks_child() -> None:
+    called = Called()
+    telemetry.poll(called, every="1ms")
+    called.until(1)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(reader)
+            called.__init__()  # the lock may have been another thread's
+            called.until(2)
+            os.write(writer, json.dumps(called.count >= 2).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as said:
+        assert said.read() == b"true"
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("every", ["soon", "0s", 0, -1, "31d", float("nan")])
+def test_a_period_that_is_none_is_refused(every) -> None:
+    with pytest.raises(ValueError, match=r"expected a duration|a period is"):
+        telemetry.poll(print, every=every)
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected a function"):
+        telemetry.poll("print", every=1)
