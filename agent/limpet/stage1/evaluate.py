@@ -83,6 +83,7 @@ class Evaluations:
         session.number += numbered
         job = Job(request, session, timeout)
         job.kept = numbered
+        job.source = source
         place = str(job.number) if numbered else "start"
         job.name = f"<console {session.name} {place}>" if session.name else f"<rpc {request}>"
 
@@ -101,6 +102,7 @@ class Evaluations:
     def call(self, request: int, function: str, arguments: list[str], timeout: float | None) -> None:
         """Calls `module:function` with strings; awaits what it returns, if that is to be awaited."""
         job = Job(request, Session("", NAMES), timeout)
+        job.source = f"{function}({', '.join(map(repr, arguments))})"
 
         def work(job: Job) -> Any:
             value = resolve(function)(*arguments)
@@ -127,7 +129,12 @@ class Evaluations:
         now = monotonic()
         wait = 3600.0
         for job in list(self._jobs.values()):
+            if job.condemned:
+                self._stop(job, job.condemned)
             if job.answered:
+                if job.condemned:  # abandoned: it may come back from C yet
+                    self._shoot(job)
+                    wait = min(wait, RETRY)
                 continue
             wait = min(wait, PACE)
             if job.sink is not None:
@@ -165,6 +172,8 @@ class Evaluations:
                 job.sink.muted = True
                 job.sink.ended = forked
             job.stopping = job.stopping or "the console is gone"
+            if forked:  # its thread has not come along
+                job.end(forked=True)
         self._sessions.clear()
         if jobs and self._interval:
             sys.setswitchinterval(self._interval)
@@ -180,6 +189,8 @@ class Evaluations:
             for job in list(self._jobs.values()):
                 self._shoot(job)
             sleep(RETRY)
+        for job in list(self._jobs.values()):
+            job.end()
 
     # --- one evaluation, in its own thread -------------------------------------------------------------
 
@@ -187,11 +198,14 @@ class Evaluations:
         if len(self._jobs) >= RUNNING:
             raise RuntimeError(f"{RUNNING} evaluations run already, abandoned ones included")
         job.work = work
-        self._jobs[job.request] = job
+        job.others = self._jobs
+        request = job.request
+        job.told = lambda seconds: self._send({"id": request, "item": "lasts", "seconds": seconds})
+        self._jobs[request] = job
         try:
             start_new_thread(self._run, (job,))
         except BaseException:
-            del self._jobs[job.request]
+            del self._jobs[request]
             raise
 
     def _run(self, job: Job) -> None:
@@ -211,6 +225,7 @@ class Evaluations:
             answer = job.guard.call(self._value, job)
         except BaseException as raised:  # noqa: BLE001 - whatever evaluated code raises is its answer
             answer = self._error(job, raised)
+        job.end()
         job.sink.close(ended=True)
         output.release()
         self._finish(job, answer)
@@ -266,6 +281,10 @@ class Evaluations:
         self._shoot(job)
 
     def _shoot(self, job: Job) -> None:
+        self._interrupt(job)
+        job.wake()
+
+    def _interrupt(self, job: Job) -> None:
         loop, task, guard = job.loop, job.task, job.loop_guard
         if loop is not None:
             if guard is not None and guard.interrupt():
@@ -296,6 +315,7 @@ class Evaluations:
             error = f"{reason}not waited for any longer: {stuck}"
         if job.sink is not None:
             job.sink.close(ended=False)
+        job.end()
         self._send({
             "id": job.request,
             "re": "evaluated",

@@ -2,6 +2,7 @@
 
 import builtins
 import contextvars
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -39,10 +40,43 @@ class Session:
             del self.out[next(iter(self.out))]
 
 
+class Mailbox:
+    """What other threads have for a job that waits for it."""
+
+    def __init__(self) -> None:
+        self._items: deque[Any] = deque()
+        self._bell = allocate_lock()
+        self._bell.acquire()
+
+    def put(self, item: Any) -> None:
+        """Adds something. Guarantee: takes no lock, whatever code of the application's is on its way."""
+        self._items.append(item)
+        self.ring()
+
+    def ring(self) -> None:
+        """Wakes who waits."""
+        try:
+            self._bell.release()
+        except RuntimeError:  # it has rung already
+            return
+
+    def listen(self, seconds: float) -> list[Any]:
+        """What is there, as soon as there is something or the bell rings, at the latest after `seconds`."""
+        if not self._items:
+            self._bell.acquire(timeout=max(seconds, 0.0))
+        found = []
+        while self._items:
+            found.append(self._items.popleft())
+        return found
+
+
 class Job:
     """One evaluation.
 
     Attributes:
+        source: what is evaluated, for a list of jobs.
+        others: all jobs of this process, by their requests.
+        condemned: somebody wants it ended: why; empty as long as nobody does.
         work: gives the value; called behind the guard, in the job's own thread.
         kept: whether its value becomes `_` and a part of Out.
         deadline: monotonic time; None for none.
@@ -73,11 +107,51 @@ class Job:
         self.again = 0.0
         self.answered = False
         self.sink: Sink | None = None
+        self.source = ""
+        self.others: Mapping[int, Job] = {}
+        self.condemned = ""
+        self.told: Callable[[float], None] | None = None
+        """Takes how long it lasts to whoever waits for the answer."""
+        self._mailbox: Mailbox | None = None
+        self._endings: list[Callable[[bool], None]] = []
+
+    def wait(self, mailbox: Mailbox, seconds: float) -> list[Any]:
+        """What has been put into `mailbox`, as soon as there is something, at the latest after `seconds`.
+
+        An interruption ends the wait at once, though it is one in C.
+
+        Raises:
+            RuntimeError: it would hold the application's event loop.
+        """
+        if self.loop is not None:
+            raise RuntimeError("it waits, and would hold the event loop meanwhile: not in code that awaits")
+        self._mailbox = mailbox
+        return mailbox.listen(seconds)
+
+    def wake(self) -> None:
+        """Ends `wait`: an interruption is on its way."""
+        if self._mailbox is not None:
+            self._mailbox.ring()
+
+    def at_end(self, function: Callable[[bool], None]) -> None:
+        """Has `function(forked)` called when the job ends, is abandoned, or finds itself in a fork's child.
+
+        Guarantee: it is called however the job ends, where no interruption can land. It may be called twice,
+        and from other threads; in a fork's child (`forked`) it may take no lock, whose owner is not there.
+        """
+        self._endings.append(function)
+
+    def end(self, *, forked: bool = False) -> None:
+        """Calls what is to be called at its end."""
+        for function in list(self._endings):
+            function(forked)
 
     def lasts(self, seconds: float) -> None:
         """It takes so long from now, by what it was asked: its deadline waits, and a second more."""
         if self.deadline is not None:
             self.deadline = max(self.deadline, monotonic() + seconds + 1.0)
+            if self.told is not None:
+                self.told(self.deadline - monotonic())
 
     def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, where no interruption of this job can land."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
 from limpet_supervisor.model.status import NodeState
 from limpet_supervisor.runtime.agents import GONE, AgentConnection
+from limpet_supervisor.runtime.reactor import Timer
 from limpet_supervisor.wire import messages as m
 from limpet_supervisor.wire.agent import AgentAnswer
 
@@ -27,6 +28,7 @@ class Consoles:
         self._node = node
         self._observer = observer
         self._sessions: dict[str, dict[AgentConnection, None]] = {}
+        observer.consoles = self._count
 
     # -- finding the process ------------------------------------------------------------------------------
 
@@ -124,6 +126,10 @@ class Consoles:
         for connection in self._sessions.pop(session, {}):
             connection.request("detach", _nothing, session=session)
 
+    def _count(self, instance: str) -> int:
+        """Sessions that are open in an instance."""
+        return sum(any(each.process == instance for each in opened) for opened in self._sessions.values())
+
     # -- evaluation ---------------------------------------------------------------------------------------
 
     def evaluate(self, request: m.Evaluate, answer: Answer) -> None:
@@ -186,10 +192,15 @@ class Consoles:
         if shown:
             self._audit(answer.peer, f"{name} evaluates {' '.join(shown.split())[:_SHOWN]}", name)
         began = self._node.reactor.now()
+        deadline: Timer | None = None
 
         def heard(said: AgentAnswer) -> None:
+            nonlocal deadline
             if said.item == "output":
                 answer.item(m.OutputItem(stream=said.stream, text=said.text))
+            elif said.item == "lasts" and deadline is not None:
+                deadline.cancel()
+                deadline = self._node.reactor.call_later(said.seconds + _GRACE, give_up)
             elif said.re:
                 if deadline is not None:
                     deadline.cancel()
@@ -225,7 +236,8 @@ class Consoles:
                 )
             )
 
-        deadline = None if timeout is None else self._node.reactor.call_later(timeout + _GRACE, give_up)
+        if timeout is not None:
+            deadline = self._node.reactor.call_later(timeout + _GRACE, give_up)
 
         def interrupt() -> None:
             # The evaluation's own answer ends the request: interrupted, or abandoned.

@@ -51,6 +51,8 @@ class AgentAnswer(Struct, frozen=True, omit_defaults=True):
     # output
     stream: str = ""
     text: str = ""
+    # lasts: the evaluation has so long from now
+    seconds: float = 0.0
     # evaluated
     ok: bool = False
     value: str | None = None
