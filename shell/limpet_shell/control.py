@@ -100,6 +100,30 @@ def _why(words: list[str]) -> list[Request]:
     return [messages.Why(name=name) for name in _names(words, "why NAME…")]
 
 
+def _stacks(words: list[str]) -> list[Request]:
+    native, words = _switch(words, "--native")
+    return [messages.Stacks(name=name, native=native) for name in _names(words, "stacks NAME…")]
+
+
+def _profile(words: list[str]) -> list[Request]:
+    usage = "profile NAME [TIME] [--rate N] [--native] [--gil] [--all]"
+    rate, words = _option(words, "--rate")
+    native, words = _switch(words, "--native")
+    gil, words = _switch(words, "--gil")
+    every, words = _switch(words, "--all")
+    name, *rest = _names(words, usage)
+    if len(rest) > 1:
+        raise UsageError(f"profile does not know {rest[1]!r}", todo=f"say: {usage}")
+    from limpet_supervisor.model.units import Duration
+
+    try:
+        seconds = float(Duration.parse(rest[0])) if rest else 10.0
+        samples = float(rate or 100)
+    except ValueError as error:
+        raise UsageError(f"{' '.join(words)}: {error}", todo=f"say: {usage}") from None
+    return [messages.Profile(name=name, seconds=seconds, rate=samples, native=native, gil=gil, every=every)]
+
+
 def _scale(words: list[str]) -> list[Request]:
     if len(words) != 2 or not words[1].lstrip("+-").isdigit():
         raise UsageError("scale wants a process and a number", todo="say: scale web 4, or scale web +1")
@@ -150,6 +174,13 @@ COMMANDS: Final = {
         ControlCommand("logs", "[NAME…] [-f] [-n N]", "the processes' output", _logs),
         ControlCommand("events", "[-f] [-n N]", "what happened", _events),
         ControlCommand("why", "NAME…", "why a process is in its state, and its last deaths", _why),
+        ControlCommand("stacks", "NAME… [--native]", "what a process is doing, whether it answers", _stacks),
+        ControlCommand(
+            "profile",
+            "NAME [TIME] [--rate N] [--native] [--gil] [--all]",
+            "where it spends its time (10s of it)",
+            _profile,
+        ),
         ControlCommand("restart", "NAME…", "stop and start a process; waits until it is ready", _restart),
         ControlCommand("stop", "NAME…", "stop a process; waits until nothing of it is left", _stop),
         ControlCommand("start", "NAME…", "start a stopped process; waits until it is ready", _start),
@@ -231,6 +262,14 @@ def show(
             return render.tree_lines(root, paint)
         case messages.WhyReply():
             return render.why_lines(answer, paint)
+        case messages.StacksReply():
+            from limpet_shell import stacks
+
+            return stacks.stacks_lines(answer, paint)
+        case messages.ProfileReply(profiles=profiles):
+            from limpet_shell.profiles import profile_lines
+
+            return profile_lines(profiles, paint)
         case messages.EventItem(event=event):
             return [render.event_line(event, paint)]
         case messages.LogItem():

@@ -65,7 +65,7 @@ def test_hidden_verbs_stay_hidden() -> None:
 
 def test_bash_completes_verbs() -> None:
     with shop() as place:
-        assert in_bash(place, "limpet sta") == ["start", "start_iex", "status"]
+        assert in_bash(place, "limpet sta") == ["start", "start_iex", "status", "stacks"]
 
 
 def test_bash_completes_options_and_their_choices() -> None:
@@ -88,7 +88,7 @@ def test_bash_completes_names_from_the_running_node() -> None:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("limpet sta", ["start", "start_iex", "status"]),
+        ("limpet sta", ["stacks", "start", "start_iex", "status"]),
         ("limpet status --js", ["--json"]),
         ("limpet completion ", ["bash", "fish", "zsh"]),
         ("limpet why wor", ["worker", "worker.1"]),

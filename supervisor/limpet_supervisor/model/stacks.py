@@ -23,7 +23,7 @@ class Rung(StrEnum):
     """What /proc says: which threads run, which sleep, and where in the kernel."""
 
 
-class Frame(Struct, frozen=True, omit_defaults=True):
+class Frame(Struct, frozen=True):
     """A call that has not returned."""
 
     function: str
@@ -32,8 +32,17 @@ class Frame(Struct, frozen=True, omit_defaults=True):
     source: str = ""
     """The line's text, where it is known."""
 
+    def lines(self) -> list[str]:
+        """As a traceback shows it."""
+        if not self.file:
+            return [f"  {self.function}"]
+        if not self.line:
+            return [f"  {self.function} {self.file}"]
+        place = f'  File "{self.file}", line {self.line}, in {self.function}'
+        return [place, f"    {self.source}"] if self.source else [place]
 
-class Stack(Struct, frozen=True, omit_defaults=True):
+
+class Stack(Struct, frozen=True):
     """The calls of a thread or of an asyncio task."""
 
     name: str
@@ -53,17 +62,7 @@ class Stack(Struct, frozen=True, omit_defaults=True):
 
     def lines(self) -> list[str]:
         """Its calls as a traceback shows them."""
-        found = []
-        for frame in self.frames:
-            if not frame.file:
-                found.append(f"  {frame.function}")
-            elif not frame.line:
-                found.append(f"  {frame.function} {frame.file}")
-            else:
-                found.append(f'  File "{frame.file}", line {frame.line}, in {frame.function}')
-            if frame.source:
-                found.append(f"    {frame.source}")
-        return found
+        return [line for frame in self.frames for line in frame.lines()]
 
 
 class Lack(Struct, frozen=True):
@@ -73,7 +72,7 @@ class Lack(Struct, frozen=True):
     why: str
 
 
-class ProcessStacks(Struct, frozen=True, omit_defaults=True):
+class ProcessStacks(Struct, frozen=True):
     """What one process is doing."""
 
     process: str
@@ -112,7 +111,7 @@ class ProcessStacks(Struct, frozen=True, omit_defaults=True):
         return found
 
 
-class ProcessProfile(Struct, frozen=True, omit_defaults=True):
+class ProcessProfile(Struct, frozen=True):
     """Where a process spent its time."""
 
     process: str

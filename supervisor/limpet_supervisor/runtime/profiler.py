@@ -5,6 +5,7 @@ GIL is let go, so that it sees code that does so too often, and C code that does
 """
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -25,6 +26,8 @@ FASTEST: Final = 1000.0
 _SAID: Final = 256 * 1024
 _BYTES: Final = 8 * 1024 * 1024
 """Of all stacks of one process; those seen most often are kept."""
+_OURS: Final = re.compile(r"[( /]limpet/agent\.py:\d+\)$|\(<limpet (wire|channel|sampler)>:\d+\)$")
+"""The outermost frame of the agent's own threads."""
 _GRACE: Final = 10.0
 """Seconds beyond its time for py-spy to read symbols, and to write what it has."""
 _END_WITHIN: Final = 3.0
@@ -191,12 +194,14 @@ class Profiling:
     # -- answers ------------------------------------------------------------------------------------------
 
     def _answer(self, by: Rung, stacks: Counted, samples: int, errors: int) -> None:
+        theirs = [each for each in stacks if not _OURS.search(each[0][0])]
+        samples -= sum(count for frames, count in stacks) - sum(count for frames, count in theirs)
         kept: list[tuple[tuple[str, ...], int]] = []
         size = 0
-        for frames, count in sorted(stacks, key=lambda each: -each[1]):
+        for frames, count in sorted(theirs, key=lambda each: -each[1]):
             size += sum(map(len, frames)) + 2 * len(frames)
             if size > _BYTES:
-                self._notes.append(f"{len(stacks) - len(kept)} stacks that were seen seldom are left out")
+                self._notes.append(f"{len(theirs) - len(kept)} stacks that were seen seldom are left out")
                 break
             kept.append((frames, count))
         self._finish(
@@ -206,7 +211,7 @@ class Profiling:
                 by=by,
                 rate=self._rate,
                 seconds=round(self._reactor.now() - self._began, 3),
-                samples=samples,
+                samples=max(samples, 0),
                 stacks=tuple(kept),
                 errors=errors,
                 lacks=tuple(self._lacks),

@@ -53,7 +53,7 @@ def record_command(
     """
     options = [option for option, wanted in (("--native", native), ("--gil", gil)) if wanted]
     return [
-        program, "record", "--format", "raw", "--output", f"/proc/self/fd/{to}", "--threads",
+        program, "record", "--format", "raw", "--output", f"/proc/self/fd/{to}",
         "--duration", f"{max(1, round(seconds))}", "--rate", f"{max(1, round(rate))}", *options,
         "--pid", str(pid),
     ]  # fmt: skip

@@ -37,6 +37,8 @@ _KERNEL_WITHIN: Final = 1.0
 _KERNEL_THREADS: Final = 64
 _ORDER: Final = (Rung.AGENT, Rung.PY_SPY, Rung.REMOTE, Rung.FAULTHANDLER, Rung.KERNEL)
 _NATIVE_ORDER: Final = (Rung.PY_SPY, Rung.AGENT, Rung.REMOTE, Rung.FAULTHANDLER, Rung.KERNEL)
+_MAIN: Final = "Thread MainThread"
+"""How the first of the stacks is called."""
 _OURS: Final = ("/limpet/agent.py", "<limpet wire>", "<limpet channel>")
 """Files that the agent's own threads begin in: they are none of the application's."""
 
@@ -165,7 +167,8 @@ class _Climb:
     def _taken(self, stacks: tuple[Stack, ...], why: str) -> None:
         """The rung's answer."""
         if stacks:
-            self._answer(tuple(stack for stack in stacks if not _is_ours(stack)))
+            theirs = (stack for stack in stacks if not _is_ours(stack))
+            self._answer(tuple(sorted(theirs, key=lambda stack: not stack.name.startswith(_MAIN))))
         else:
             self._lack(why or "it has no stacks")
 
