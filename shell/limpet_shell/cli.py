@@ -42,6 +42,7 @@ VERBS = {
     "stacks": ("stacks", "ask", "what a process is doing, whether it answers or not"),
     "profile": ("profile", "ask", "where a process spends its time: a table, a flame graph, a file"),
     "health": ("health", "ask", "exit code 0 when every process is ready"),
+    "observer": ("observer", "ask", "the node in full screen: load, processes, tasks, output, lints"),
     "pid": ("pid", "ask", "the node's pid"),
     "version": ("version", "ask", "name and version, also with nothing running"),
     "ctl": ("ctl", "command", "any console command once: ctl restart web.1"),

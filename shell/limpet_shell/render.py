@@ -4,10 +4,11 @@
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from limpet_shell.output import NAME_COLORS, printable, printable_line, table
+from limpet_supervisor.model.figures import Finding
 from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus, State
 from limpet_supervisor.model.units import format_duration, format_size
 from limpet_supervisor.wire.messages import EvaluateReply, LogItem, StatusReply, TreeNode, WhyReply
@@ -171,6 +172,21 @@ def _death_lines(death: Death, paint: Paint) -> list[str]:
         lines.append(f"  black box: {printable(death.black_box)}")
     lines += [f"  {paint('|', 'dim')} {printable_line(line)}" for line in death.last_lines]
     return lines
+
+
+_SEVERITIES: Final = {"critical": ("✗", "bold red"), "warning": ("!", "yellow"), "info": ("i", "dim")}
+
+
+def lint_lines(findings: Iterable[Finding], paint: Paint) -> list[str]:
+    """What is wrong with the running system, a finding a line with what to do about it below."""
+    lines = []
+    for finding in findings:
+        sign, style = _SEVERITIES.get(finding.severity, (" ", ""))
+        where = finding.process or "the node"
+        lines.append(f"{paint(sign, style)} {paint(printable(where), 'bold')}: {printable(finding.text)}")
+        if finding.todo:
+            lines.append(f"  {paint(printable(finding.todo), 'dim')}")
+    return lines or ["nothing is wrong, as far as can be seen"]
 
 
 _EVENT_STYLES: Final = {

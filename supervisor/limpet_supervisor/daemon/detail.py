@@ -23,7 +23,7 @@ from limpet_supervisor.model import figures as f
 from limpet_supervisor.model.masking import masked, masked_arguments, masked_text
 from limpet_supervisor.model.spec import ProcessSpec
 from limpet_supervisor.model.units import Duration, Shutdown, Size, format_duration, format_size
-from limpet_supervisor.runtime import descriptors, host, procfs
+from limpet_supervisor.runtime import descriptors, host, procfs, threads
 from limpet_supervisor.runtime.aside import Aside
 from limpet_supervisor.wire import messages as m
 
@@ -187,6 +187,16 @@ def look_at(pid: int, known: f.Detail) -> f.Detail:
         limits=_limits(pid, known.figures),
         files=opened.files,
         connections=opened.connections,
+        threads=tuple(
+            f.ThreadFacts(
+                each.tid,
+                each.name,
+                threads.WORDS.get(each.state, each.state),
+                each.ticks / procfs.TICKS_PER_SECOND,
+                each.waits_in,
+            )
+            for each in threads.look(pid)
+        ),
         notes=(*notes, *opened.notes),
     )
 

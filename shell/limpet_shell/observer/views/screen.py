@@ -1,0 +1,190 @@
+"""The whole screen: header, tabs, the page, the last line; help and questions above them."""
+
+import time
+from typing import Final
+
+from limpet_shell.observer.state.detail import DetailPage
+from limpet_shell.observer.state.feed import LogsPage
+from limpet_shell.observer.state.look import LookPage
+from limpet_shell.observer.state.model import Model
+from limpet_shell.observer.state.processes import ProcessesPage
+from limpet_shell.output import printable, width_of
+from limpet_supervisor.model.units import format_duration
+
+from . import pages
+from .frame import Frame, Line, Text, fit, padded
+
+_AROUND: Final = 3
+"""Lines of the screen that are not the page's."""
+
+_HELP: Final = (
+    ("1 … 7  Tab  ← →", "the pages; of a process, its sections"),
+    ("↑ ↓  PgUp PgDn  Home End", "move (also j, k, g, G, the wheel)"),
+    ("Enter  Esc", "into the process; back"),
+    ("/", "show only what contains a text; Esc shows all again"),
+    ("s < >  r  click", "sort by the next column; the other way round; by the clicked one"),
+    ("c m e f y u b", "sort by cpu, memory, restarts, fds, lag, uptime, name"),
+    ("w", "over the last minute, or now"),
+    ("t", "as a tree, or flat"),
+    ("l  n  a", "its output; the next one's; all output"),
+    ("[ ]", "look into another process"),
+    ("p", "pause"),
+    ("+ -", "refresh less often, more often"),
+    ("R S K", "restart, stop or start, kill (with --allow-destructive)"),
+    ("q", "leave"),
+)
+
+
+def draw(model: Model, width: int, height: int) -> Frame:
+    """The screen of that size."""
+    screen = Frame(width, height)
+    _header(model, screen)
+    _tabs(model, screen)
+    body = Frame(width, max(0, height - _AROUND))
+    model.height = max(1, body.height - 2)
+    try:
+        pages.draw(model, model.page, body)
+    except Exception as error:  # noqa: BLE001 - a page that cannot be drawn costs none of the others
+        body.add(
+            ("bad", f"✗ n/a: this page cannot be drawn ({printable(f'{type(error).__name__}: {error}')})")
+        )
+        body.fill()
+    screen.put(body)
+    if model.helping:
+        _over(screen, "Keys", [(f"{keys:<26}", text) for keys, text in _HELP])
+    elif model.asking is not None:
+        _over(
+            screen,
+            "Sure?",
+            [("", model.asking.question), ("", "y does it, any other key leaves it as it is")],
+        )
+    _footer(model, screen)
+    return screen
+
+
+def _header(model: Model, screen: Frame) -> None:
+    facts = model.facts
+    left: Line = [("bold", f" {printable(model.node)}")]
+    if facts is not None:
+        left = [("bold", f" {printable(f'{facts.name} {facts.version}')}")]
+    if model.lost:
+        left.append(("bad", f"  ✗ {printable(model.lost)}; trying again"))
+    elif facts is None:
+        left.append(("dim", "  connecting"))
+    else:
+        good = facts.state.value == "running"
+        ready = facts.ready >= facts.wanted
+        left += [
+            ("good" if good else "warn", f"  {'●' if good else '◐'} {facts.state.value}"),
+            ("", f"  pid {facts.pid}  up {format_duration(facts.uptime)}  "),
+            ("" if ready else "warn", f"{'' if ready else '! '}{facts.ready} of {facts.wanted} ready"),
+        ]
+    clock = time.strftime("%H:%M:%S", time.localtime(model.clock)) if model.clock else ""
+    pace = "‖ paused" if model.paused else f"{model.interval:g}s"
+    right: Line = [("warn" if model.paused else "dim", f"{pace} "), ("dim", f" {clock} ")]
+    _ends(screen, left, right, "header")
+
+
+def _ends(screen: Frame, left: Line, right: Line, style: str) -> None:
+    """A line with a left and a right end; the left one gives way."""
+    wide = sum(width_of(text) for _, text in right)
+    part = Frame(max(0, screen.width - wide), 1)
+    part.add(*left)
+    screen.add(*padded(part.lines[0], part.width, style), *padded(right, wide, style))
+
+
+def _tabs(model: Model, screen: Frame) -> None:
+    line: Line = []
+    left = 0
+    serious = model.findings.serious
+    short = screen.width < 76
+    for number, page in enumerate(model.pages):
+        count = f" {serious}!" if page is model.findings and serious else ""
+        title = page.title[:4] if short else page.title
+        text = f" {number + 1} {title}{count} "
+        chosen = number == model.number
+        style = "tab chosen" if chosen else "tab bad" if count else "tab"
+        screen.hit(left, left + len(text), "tab", str(number))
+        line.append((style, text))
+        left += len(text)
+    if model.detail is not None:
+        line += [("tab", " ▶ "), ("tab chosen", f" {printable(model.detail.name)} ")]
+    screen.add(*padded(line, screen.width, ""))
+
+
+def _footer(model: Model, screen: Frame) -> None:
+    if model.typing is not None:
+        screen.add(
+            ("key", " /"),
+            ("bold", printable(model.typing)),
+            ("cursor", " "),
+            ("dim", "  Enter keeps it, Esc shows all"),
+        )
+        return
+    if model.said:
+        screen.add(
+            (
+                "bad" if model.said_badly else "good",
+                f" {'✗' if model.said_badly else '●'} {printable(model.said)}",
+            )
+        )
+        return
+    line: Line = []
+    for key, text in _keys(model):
+        line += [("key", f" {key} "), ("dim", f"{text} ")]
+    screen.add(*line)
+
+
+def _keys(model: Model) -> list[tuple[str, str]]:
+    """The keys that matter here, the most useful first: what does not fit is in the help."""
+    page = model.page
+    found = [("q", "leave"), ("?", "help"), ("p", "go on" if model.paused else "pause"), ("/", "filter")]
+    match page:
+        case ProcessesPage():
+            found += [
+                ("Enter", "detail"),
+                ("s", "sort"),
+                ("r", "reverse"),
+                ("w", "now" if page.over_window else "60s"),
+            ]
+            found += [("t", "flat" if page.as_tree else "tree"), ("l", "log")]
+        case DetailPage():
+            found = [("Esc", "back"), ("← →", "section"), *found, ("l", "log")]
+        case LookPage():
+            found += [("[ ]", "process"), ("Enter", "look"), ("s", "sort")]
+        case LogsPage():
+            found += [("n", "next"), ("a", "all"), ("↑", "back")]
+        case _ if model.subject() is not None:
+            found += [("Enter", "process"), ("l", "log")]
+        case _:
+            pass
+    if model.destructive and model.subject() is not None:
+        found += [("R", "restart"), ("S", "stop"), ("K", "kill")]
+    return [*found, ("+ -", "pace")]
+
+
+def _over(screen: Frame, title: str, rows: list[Text]) -> None:
+    """A box in the middle, above what is there."""
+    wide = max(len(title), *(width_of(left) + width_of(right) + 1 for left, right in rows)) + 4
+    wide = min(wide, screen.width)
+    top = max(0, (len(screen.lines) - len(rows) - 2) // 2)
+    edge = (screen.width - wide) // 2
+    lines: list[Line] = [[("box bold", fit(f"─ {title} ".ljust(wide, "─"), wide))]]
+    for left, right in rows:
+        room = wide - 4 - width_of(left)
+        lines.append([("box", "  "), ("box key", left), ("box", fit(right, max(0, room))), ("box", "  ")])
+    lines.append([("box", "─" * wide)])
+    for number, line in enumerate(lines):
+        if top + number < len(screen.lines):
+            under = screen.lines[top + number]
+            screen.lines[top + number] = [*_part(under, edge), *line]
+    screen.hits = []
+
+
+def _part(line: Line, width: int) -> Line:
+    """The first `width` columns of a line, filled up."""
+    from .frame import cut
+
+    kept = cut(line, width)
+    used = sum(width_of(text) for _, text in kept)
+    return [*kept, ("", " " * (width - used))]
