@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Failure", "failures"]
 
@@ -46,6 +46,14 @@ def describe(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - whatever the application's exception does
         text = "?"
     return f"{type(error).__name__}: {text[:200]}".replace("\n", " ")
+
+
+def answer(function: Callable[[Any], str], about: object) -> str:
+    """What a function of the application's says; `?` if it raises."""
+    try:
+        return function(about)
+    except Exception:  # noqa: BLE001 - what only measures a request must not end it
+        return "?"
 
 
 def contained(error: BaseException) -> bool:
