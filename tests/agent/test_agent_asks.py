@@ -57,7 +57,9 @@ def test_a_look_gives_rows_for_a_machine_and_a_table_for_a_person(node: Daemon) 
     found = peer.ask("inspect", what="threads", arguments={})
     assert found.ok
     assert found.value is not None
-    assert found.value.splitlines()[0].split() == ["THREAD", "IDENT", "TID", "DAEMON", "AT"]
+    assert found.value.splitlines()[0].split() == [
+        *("THREAD", "IDENT", "TID", "DAEMON", "CPU", "STATE", "AT")
+    ]
     assert "MainThread" in {row["thread"] for row in found.data["rows"]}
     assert peer.evaluate("threads()")[0].data["kind"] == "threads"
 

@@ -177,7 +177,7 @@ def test_no_signature_without_running_code(names: dict[str, Any], source: str) -
 
 
 def test_a_helper_s_signature_does_not_speak_of_our_types() -> None:
-    assert signature("mem(", NAMES)[0] == "mem()"
+    assert signature("stacks(", NAMES)[0] == "stacks()"
     assert signature("h(", NAMES)[0] == "h(thing: Any)"
 
 

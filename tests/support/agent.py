@@ -82,7 +82,8 @@ class Peer:
             found = self.answer(request)
             if found.re:
                 return found, printed["stdout"], printed["stderr"]
-            printed[found.stream] += found.text
+            if found.item == "output":
+                printed[found.stream] += found.text
 
     def ask(self, op: str, **fields: Any) -> wire.AgentAnswer:
         """Sends a request and waits for its final reply."""

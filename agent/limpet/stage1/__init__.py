@@ -5,17 +5,32 @@ order they are executed), so that they are always of the daemon's own version. T
 relatively and run as `_limpet_stage1.*`. Standard library only, Python 3.11 and later.
 
 natives     the interpreter's own threads and locks, whatever gevent has put in their place
+masking     which values are secrets and never shown
 render      values as text: bounded, and safe from objects that bite
 static      what can be known of an object without running any of its code
+view        what a look found: rows for a machine, a table for a person
 output      what evaluated code prints goes to the console, what the application prints stays its own
-masking     which values are secrets and never shown
-interrupt   an exception shot into evaluated code and nowhere else
-loops       running asyncio loops, their tasks and what each awaits
 names       free names that are modules are imported, as modules load themselves on the BEAM
 source      completeness, and compilation of a block with its last expression's value
-view        what a look found: rows for a machine, a table for a person
+frames      where code is, its lines, its variables, without leaving a trace
+futures     asyncio's futures and tasks, read past what a subclass puts in the way
+interrupt   an exception shot into evaluated code and nowhere else
+loops       running asyncio loops and their tasks
 jobs        sessions, and one evaluation in them
-inspection  h, i, src, tasks, threads, stacks, mem: passive looks at the process
+awaits      what a task awaits, and who awaits it
+numbers     numbers for objects that have no name
+creation    where tasks come from, recorded while a session wants it
+threadlist  looks: threads, stacks, greenlets
+tasks       looks: tasks, task
+taskcontrol tools: cancel, trace_tasks
+heap        looks: types, gc_stats; the collector's objects in slices
+growth      tools: growth, allocations, collect
+referrers   look: instances; tool: refs
+memory      look: mem; the limits of memory
+sockets     looks: fds, sockets
+timers      looks: timers, loop
+facts       looks: environ, modules, runtime_info
+inspection  h, i, src: what one object is
 looks       the table of all that a session's namespace begins with
 threads     raw threads with the application's signal mask and a name
 tracebacks  what evaluated code raised, without our own frames

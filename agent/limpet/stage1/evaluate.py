@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import output
-from .inspection import where
+from .frames import where
 from .interrupt import Interrupted
 from .jobs import Job, Session, running
 from .looks import NAMES, look

@@ -151,6 +151,11 @@ class Guarded(collections.abc.Coroutine[Any, Any, Any]):
         self._inner = inner
         self._guard = guard
 
+    @property
+    def inner(self) -> collections.abc.Coroutine[Any, Any, Any]:
+        """The coroutine."""
+        return self._inner
+
     def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return self._guard.call(function, *arguments)

@@ -3,13 +3,35 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from .inspection import h, i, mem, src, stacks, tasks, threads
+from .facts import environ, modules, runtime_info
+from .growth import allocations, collect, growth
+from .heap import gc_stats, types
+from .inspection import h, i, src
+from .memory import mem
+from .referrers import instances, refs
+from .sockets import fds, sockets
+from .taskcontrol import cancel, trace_tasks
+from .tasks import task, tasks
+from .threadlist import greenlets, stacks, threads
+from .timers import loop, timers
 from .view import View
 
-LOOKS: Final[dict[str, Callable[..., View]]] = {look.__name__: look for look in (tasks, threads, stacks, mem)}
+LOOKS: Final[dict[str, Callable[..., View]]] = {
+    look.__name__: look
+    for look in (
+        *(tasks, task, loop, timers, threads, stacks, greenlets),
+        *(mem, types, instances, gc_stats),
+        *(fds, sockets, environ, modules, runtime_info),
+    )
+}
 """By name; they run no code of the application's, so who may only observe may ask for them."""
 
-NAMES: Final[dict[str, Any]] = {**LOOKS, **{function.__name__: function for function in (h, i, src)}}
+TOOLS: Final[dict[str, Callable[..., Any]]] = {
+    tool.__name__: tool for tool in (h, i, src, refs, growth, collect, allocations, cancel, trace_tasks)
+}
+"""What else there is: about objects of the session, or something that takes time or does something."""
+
+NAMES: Final[dict[str, Any]] = {**LOOKS, **TOOLS}
 """The names."""
 
 

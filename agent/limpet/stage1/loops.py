@@ -1,13 +1,17 @@
-"""Running asyncio loops, their tasks and what each awaits, seen from another thread."""
+"""Running asyncio loops and their tasks, seen from another thread."""
 
 import sys
-from typing import Any
+from types import MethodDescriptorType
+from typing import Any, Final
 
+from .frames import variables
+from .futures import is_task, pending, read
 from .natives import main_thread
+from .render import class_name
+from .static import is_a, looked_up, own_names
 
-_ENTRIES = ("run_forever", "run", "run_until_complete", "run_app", "serve_forever")
-_CHAIN = 100
-"""Awaits of one task that are followed."""
+_ENTRIES: Final = frozenset({"run_forever", "run", "run_until_complete", "run_app", "serve_forever"})
+"""Functions in whose frames a loop that runs is found."""
 
 
 def running_loops() -> dict[Any, int]:
@@ -15,27 +19,38 @@ def running_loops() -> dict[Any, int]:
 
     A loop is found by the frames of its thread (asyncio's and uvloop's alike), else by its tasks.
     """
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or not hasattr(asyncio, "AbstractEventLoop"):
+    events = sys.modules.get("asyncio.events")
+    kind = getattr(events, "AbstractEventLoop", None)
+    if kind is None:
         return {}
-    kind = asyncio.AbstractEventLoop
-    found: dict[Any, int] = {}
+    found: dict[int, tuple[Any, int]] = {}
     for ident, innermost in sys._current_frames().items():  # noqa: SLF001 - the documented way
         frame: Any = innermost
         while frame is not None:
             if frame.f_code.co_name in _ENTRIES:
-                names = frame.f_locals
+                names = variables(frame)
                 this = names.get("self")
-                for candidate in (this, getattr(this, "_loop", None), names.get("loop")):
-                    if isinstance(candidate, kind) and candidate.is_running():
-                        found.setdefault(candidate, ident)
+                for candidate in (this, own_names(this).get("_loop"), names.get("loop")):
+                    if is_a(candidate, kind) and _runs(candidate):
+                        found.setdefault(id(candidate), (candidate, ident))
             frame = frame.f_back
-    for task in _registered():
-        loop = task.get_loop()
-        if loop.is_running():
-            found.setdefault(loop, getattr(loop, "_thread_id", None) or 0)
+    for task in registered():
+        loop = read(task, "_loop")
+        if id(loop) not in found and loop is not None and is_a(loop, kind) and _runs(loop):
+            found[id(loop)] = (loop, own_names(loop).get("_thread_id") or 0)
     main = main_thread()
-    return dict(sorted(found.items(), key=lambda item: item[1] != main))
+    return dict(sorted(found.values(), key=lambda item: item[1] != main))
+
+
+def _runs(loop: Any) -> bool:
+    """Whether a loop runs; asyncio's own, also subclassed, is not asked for it."""
+    names = own_names(loop)
+    if "_thread_id" in names:  # asyncio.BaseEventLoop
+        return names["_thread_id"] is not None
+    method = looked_up(type(loop), "is_running")
+    if type(method) is MethodDescriptorType or class_name(type(method)) == "cython_function_or_method":
+        return bool(method(loop))  # uvloop's, in C
+    return True  # a loop of another kind, found where it runs or by its tasks, is believed
 
 
 def all_tasks() -> list[Any]:
@@ -43,64 +58,33 @@ def all_tasks() -> list[Any]:
     asyncio = sys.modules.get("asyncio")
     if asyncio is None or not hasattr(asyncio, "all_tasks"):
         return []
-    tasks = {id(task): task for task in _registered() if not task.done()}
+    tasks = {id(task): task for task in registered() if pending(task)}
     if sys.version_info >= (3, 14):  # the sets hold no C tasks any more, and all_tasks works from any thread
         for loop in running_loops():
             tasks.update((id(task), task) for task in asyncio.all_tasks(loop))
     return list(tasks.values())
 
 
-def _registered() -> list[Any]:
-    """Tasks that asyncio's own sets know."""
+def registered() -> list[Any]:
+    """Tasks that asyncio's own sets know, those that are done included; copied without their iterators."""
     tasks = sys.modules.get("asyncio.tasks")
     found: list[Any] = []
     for name in ("_scheduled_tasks", "_all_tasks", "_eager_tasks"):
-        registered = getattr(tasks, name, ())
-        for _ in range(50):
-            try:
-                found += list(registered)
-            except RuntimeError:  # the set changed meanwhile
-                continue
-            break
-    return found
-
-
-def await_chain(coroutine: Any) -> list[tuple[str, str, int]]:
-    """(qualified name, file, line) from a task's coroutine to its innermost await, maybe a future."""
-    chain: list[tuple[str, str, int]] = []
-    while coroutine is not None and len(chain) < _CHAIN:
-        for prefix, attribute in (("cr", "cr_await"), ("gi", "gi_yieldfrom"), ("ag", "ag_await")):
-            code = getattr(coroutine, f"{prefix}_code", None)
-            if code is not None:
-                frame = getattr(coroutine, f"{prefix}_frame", None)
-                line = frame.f_lineno if frame is not None and frame.f_lineno else code.co_firstlineno
-                chain.append((code.co_qualname, code.co_filename, line))
-                coroutine = getattr(coroutine, attribute)
-                break
+        known = getattr(tasks, name, None)
+        if known is None:
+            continue
+        references = own_names(known).get("data")  # of a WeakSet
+        if references is None:
+            found += list(known)
         else:
-            chain.append((type(coroutine).__qualname__, "", 0))
-            break
-    return chain
+            found += [task for reference in list(references) if (task := reference()) is not None]
+    return [task for task in found if is_task(task)]
 
 
-def awaited_by(future: Any) -> list[str]:
-    """Names of the tasks (or kinds of the futures) that wait for `future`."""
-    asyncio = sys.modules["asyncio"]
-    names = []
-    for callback, _context in list(getattr(future, "_callbacks", None) or ()):
-        owner = getattr(callback, "__self__", None)
-        if isinstance(owner, asyncio.Task):
-            names.append(owner.get_name())
-            continue
-        parent = getattr(owner, "_parent_task", None)  # a TaskGroup
-        if parent is not None:
-            names.append(parent.get_name())
-            continue
-        for cell in getattr(callback, "__closure__", None) or ():  # gather, wait
-            try:
-                content = cell.cell_contents
-            except ValueError:
-                continue
-            if isinstance(content, asyncio.Future) and content is not future:
-                names += awaited_by(content) or [type(content).__name__]
-    return names
+def current_tasks() -> dict[int, Any]:
+    """The task that each loop works on just now, by the loop's identity."""
+    tasks = sys.modules.get("asyncio.tasks")
+    current = getattr(tasks, "_current_tasks", None)
+    if type(current) is not dict:
+        return {}
+    return {id(loop): task for loop, task in list(current.items())}

@@ -5,12 +5,14 @@ Stage 0 took them before the application's first line ran.
 
 import os
 import sys
-from typing import Any
+from _thread import get_native_id
+from typing import Any, Final
 
 from limpet import agent as stage0
 from limpet.agent import allocate_lock, get_ident, monotonic, sleep, start_new_thread
 
 __all__ = [
+    "agent_thread",
     "allocate_lock",
     "get_ident",
     "main_thread",
@@ -18,6 +20,10 @@ __all__ = [
     "sleep",
     "start_new_thread",
 ]
+
+
+agent_thread: Final = (get_ident(), get_native_id())
+"""Ident and kernel's number of the agent's thread, which is the one that loads this."""
 
 
 def main_thread() -> int:

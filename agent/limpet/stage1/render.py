@@ -8,7 +8,10 @@ Plain data reads exactly as `repr` writes it, up to the limit. Dispatch is on th
 import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final
+
+from .masking import MASK, is_secret, masked_text
 
 LIMIT: Final = 4000
 """Characters of a value shown in a console."""
@@ -68,6 +71,24 @@ def bounded(value: object, limit: int = LIMIT) -> str:
     return "".join(writer.parts)
 
 
+def shown(value: object, limit: int = LIMIT, *, name: str = "") -> str:
+    """`value` as a passive look shows it: as `bounded`, but no `__repr__` of anybody's is called.
+
+    Of what is no plain data only the type is told, and what is a secret, by the `name` of the value or of a
+    key inside of it, is masked.
+    """
+    if name and is_secret(name) and value is not None:
+        return MASK
+    writer = _Passive(min(limit, HARD_LIMIT))
+    writer.write(value, 0)
+    return "".join(writer.parts)
+
+
+def reference(value: object) -> str:
+    """`<bookshop.models.Cart at 0x7f…>`."""
+    return f"<{type_name(value)} at {id(value):#x}>"
+
+
 def _first(items: Iterable[Any], count: int) -> list[Any] | None:
     """The first items; None if another thread keeps changing the container."""
     for _ in range(_TRIES):
@@ -92,10 +113,13 @@ class _Writer:
 
     def write(self, value: Any, depth: int) -> None:
         own = _repr_of(type(value))
-        rule = _RULES.get(own)
+        # By identity: what a class has for `__repr__` may hash and compare as it likes.
+        rule = _RULES.get(id(own))
         if rule is None:
-            self.put_clipped(_asked(value))
-        elif rule is not _Writer.plain and rule is not _Writer.text and rule is not _Writer.integer:
+            self.put_clipped(self.ask(value))
+        elif rule is _Writer.text:
+            self.text(value, depth)
+        elif rule is not _Writer.plain and rule is not _Writer.integer:
             if id(value) in self.path:
                 self.put("[...]" if own is list.__repr__ else "{...}" if own is dict.__repr__ else "(...)")
             elif depth >= _DEPTH:
@@ -106,6 +130,14 @@ class _Writer:
                 self.path.discard(id(value))
         else:
             rule(self, value, depth)
+
+    def ask(self, value: Any) -> str:
+        return _asked(value)
+
+    def key(self, key: Any, depth: int) -> bool:
+        """Writes a key of a dict; whether its value may be shown."""
+        self.write(key, depth)
+        return True
 
     def put_clipped(self, text: str) -> None:
         if len(text) > max(self.left, 20):
@@ -125,7 +157,7 @@ class _Writer:
             )
 
     def text(self, value: Any, _depth: int) -> None:
-        base: Any = next(base for base in (str, bytes, bytearray) if isinstance(value, base))
+        base: Any = next(base for base in (str, bytes, bytearray) if issubclass(type(value), base))
         size = base.__len__(value)
         room = max(self.left, 20)
         if size <= room:
@@ -151,9 +183,12 @@ class _Writer:
                 self.put(f"… {size - index:,} more")
                 break
             if pairs:
-                self.write(item[0], depth + 1)
+                open_ = self.key(item[0], depth + 1)
                 self.put(": ")
-                self.write(item[1], depth + 1)
+                if open_:
+                    self.write(item[1], depth + 1)
+                else:
+                    self.put(MASK)
             else:
                 self.write(item, depth + 1)
         else:
@@ -172,7 +207,7 @@ class _Writer:
         self.items(dict.items(value), dict.__len__(value), "{ }", depth, pairs=True)
 
     def set(self, value: Any, depth: int) -> None:
-        base = set if isinstance(value, set) else frozenset
+        base = set if issubclass(type(value), set) else frozenset
         size = base.__len__(value)
         name = class_name(type(value))
         if not size:
@@ -182,7 +217,8 @@ class _Writer:
             self.items(base.__iter__(value), size, around, depth)
 
     def default_dict(self, value: Any, depth: int) -> None:
-        self.put(f"{class_name(type(value))}({_asked(value.default_factory)}, ")
+        factory = _DEFAULT.__dict__["default_factory"].__get__(value)
+        self.put(f"{class_name(type(value))}({self.ask(factory)}, ")
         self.items(dict.items(value), dict.__len__(value), "{ }", depth, pairs=True)
         self.put(")")
 
@@ -197,8 +233,37 @@ class _Writer:
             self.items(_ORDERED.items(value), dict.__len__(value), f"{class_name(type(value))}([ ])", depth)
 
     def deque(self, value: Any, depth: int) -> None:
-        end = "])" if value.maxlen is None else f"],maxlen={value.maxlen})"
-        self.items(_DEQUE.__iter__(value), len(value), f"{class_name(type(value))}([ {end}", depth)
+        most = _DEQUE.__dict__["maxlen"].__get__(value)
+        end = "])" if most is None else f"],maxlen={most})"
+        self.items(_DEQUE.__iter__(value), _DEQUE.__len__(value), f"{class_name(type(value))}([ {end}", depth)
+
+
+class _Passive(_Writer):
+    """Writes without asking any object, and without secrets."""
+
+    def ask(self, value: Any) -> str:
+        own = type(value)
+        if id(own) in _PLAIN:
+            return repr(value)
+        if id(own) in _ROUTINES:
+            return f"<function {value.__qualname__}>"
+        if issubclass(own, type):
+            return f"<class {class_name(value)}>"
+        return reference(value)
+
+    def key(self, key: Any, depth: int) -> bool:
+        self.write(key, depth)
+        return not (type(key) is str and is_secret(key))
+
+    def text(self, value: Any, depth: int) -> None:
+        # More than is shown is looked at: a password is known by what stands behind it.
+        part = slice(0, 4 * max(self.left, 20) + 1000)
+        base: Any = next(base for base in (str, bytes, bytearray) if issubclass(type(value), base))
+        known = base.__getitem__(value, part)
+        plain = known if base is str else known.decode("latin-1")
+        if (open_ := masked_text(plain)) != plain:
+            value = open_ if base is str else open_.encode("latin-1")
+        super().text(value, depth)
 
 
 def _repr_of(cls: type) -> Any:
@@ -228,19 +293,25 @@ def _collections() -> tuple[Any, Any, Any]:
 
 
 _ORDERED, _DEFAULT, _DEQUE = _collections()
-_RULES: Final[dict[Any, Callable[[_Writer, Any, int], None]]] = {
-    str.__repr__: _Writer.text,
-    bytes.__repr__: _Writer.text,
-    bytearray.__repr__: _Writer.text,
-    int.__repr__: _Writer.integer,
-    bool.__repr__: _Writer.plain,
-    float.__repr__: _Writer.plain,
-    list.__repr__: _Writer.list,
-    tuple.__repr__: _Writer.tuple,
-    dict.__repr__: _Writer.dict,
-    set.__repr__: _Writer.set,
-    frozenset.__repr__: _Writer.set,
-    _DEFAULT.__dict__["__repr__"]: _Writer.default_dict,
-    _ORDERED.__dict__["__repr__"]: _Writer.ordered_dict,
-    _DEQUE.__dict__["__repr__"]: _Writer.deque,
+_PLAIN: Final = frozenset(map(id, (type(None), type(...), type(NotImplemented), complex)))
+_ROUTINES: Final = frozenset(map(id, (FunctionType, BuiltinFunctionType)))
+_RULES: Final[dict[int, Callable[[_Writer, Any, int], None]]] = {
+    id(own): rule
+    for own, rule in (
+        (str.__repr__, _Writer.text),
+        (bytes.__repr__, _Writer.text),
+        (bytearray.__repr__, _Writer.text),
+        (int.__repr__, _Writer.integer),
+        (bool.__repr__, _Writer.plain),
+        (float.__repr__, _Writer.plain),
+        (list.__repr__, _Writer.list),
+        (tuple.__repr__, _Writer.tuple),
+        (dict.__repr__, _Writer.dict),
+        (set.__repr__, _Writer.set),
+        (frozenset.__repr__, _Writer.set),
+        (_DEFAULT.__dict__["__repr__"], _Writer.default_dict),
+        (_ORDERED.__dict__["__repr__"], _Writer.ordered_dict),
+        (_DEQUE.__dict__["__repr__"], _Writer.deque),
+    )
 }
+"""By the identity of the `__repr__` that a class has; those named here never end."""

@@ -8,6 +8,8 @@ import inspect
 from types import (
     BuiltinFunctionType,
     FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
     MethodDescriptorType,
     MethodType,
     ModuleType,
@@ -23,9 +25,11 @@ _SHOWN: Final = (type(None), bool, int, float, complex, str, bytes, tuple, list,
 
 
 def is_a(thing: Any, *kinds: type) -> bool:
-    """`isinstance`, by the real type: that one also believes a `__class__` of the object's own."""
-    classes = mro(type(thing))
-    return any(kind in classes for kind in kinds)
+    """`isinstance`, by the real type: that one also believes a `__class__` of the object's own.
+
+    Of `kinds` the metaclass is `type`: any other could have a say in it.
+    """
+    return issubclass(type(thing), kinds)
 
 
 def mro(cls: type) -> tuple[type, ...]:
@@ -39,13 +43,51 @@ def names_of(cls: type) -> dict[str, Any]:
     return dict(type.__dict__["__dict__"].__get__(cls))
 
 
+def own_names(thing: Any) -> dict[str, Any]:
+    """The live `__dict__` of an object or module; empty if it has none. Of a class, a copy.
+
+    A property `__dict__` of the application's is not believed: the interpreter's own descriptor is asked.
+    """
+    if is_a(thing, type):
+        return names_of(thing)
+    for cls in mro(type(thing)):
+        found = type.__dict__["__dict__"].__get__(cls).get("__dict__")
+        if type(found) is GetSetDescriptorType or type(found) is MemberDescriptorType:
+            own = found.__get__(thing)
+            return own if type(own) is dict else {}
+    return {}
+
+
+def own(thing: Any, name: str) -> Any:
+    """What an object itself has under `name`, in its dictionary or a slot; None if nothing.
+
+    Some types of C keep a dictionary and show it to nobody (a future of asyncio's): they are asked in a way
+    that runs no code, since no class of theirs has anything of that name.
+    """
+    found = looked_up(type(thing), name)
+    if type(found) is MemberDescriptorType:
+        try:
+            return found.__get__(thing)
+        except AttributeError:  # the slot is empty
+            return None
+    if found is not None:
+        return own_names(thing).get(name)
+    try:
+        return object.__getattribute__(thing, name)
+    except AttributeError:
+        return None
+
+
+def plain_text(value: Any, default: str = "") -> str:
+    """`value` if it is a str, one of a subclass without anything of its own; else `default`."""
+    if type(value) is str:
+        return value
+    return str.__str__(value) if is_a(value, str) else default
+
+
 def attributes(thing: Any) -> set[str]:
     """Attribute names."""
-    try:
-        own = object.__getattribute__(thing, "__dict__")
-    except AttributeError:
-        own = {}
-    names = {name for name in list(own) if type(name) is str} if is_a(own, dict) else set()
+    names = {name for name in list(own_names(thing)) if type(name) is str}
     if is_a(thing, ModuleType):
         return names
     for cls in mro(thing if is_a(thing, type) else type(thing)):
@@ -55,7 +97,11 @@ def attributes(thing: Any) -> set[str]:
 
 def looked_up(cls: type, name: str) -> Any:
     """What instances of `cls` have under `name` in their classes; None if nothing."""
-    return next((names[name] for names in map(names_of, mro(cls)) if name in names), None)
+    for base in mro(cls):
+        names = type.__dict__["__dict__"].__get__(base)
+        if name in names:
+            return names[name]
+    return None
 
 
 def kind(value: Any) -> str:
@@ -75,7 +121,9 @@ class _Default:
     """A default value, as it is shown in a signature."""
 
     def __init__(self, value: Any) -> None:
-        self._text = bounded(value, 60) if type(value) in _SHOWN else f"<{type_name(value)}>"
+        self._text = (
+            bounded(value, 60) if any(type(value) is kind for kind in _SHOWN) else f"<{type_name(value)}>"
+        )
 
     def __repr__(self) -> str:
         return self._text

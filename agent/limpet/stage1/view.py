@@ -19,7 +19,7 @@ class View(Text):
         kind: which look it is: `tasks`, `types`.
         rows: values are text, numbers, None, and lists and dicts of such.
         columns: keys that the table shows, in this order; default: those of the first row.
-        units: of columns of numbers: `bytes`, `seconds` or `percent`.
+        units: of columns of numbers: `bytes`, `seconds`, `percent`, or `id` for a number that counts nothing.
         notes: lines below the table: what is left out, and why.
         text: shown in place of the table.
         empty: shown in place of a table without rows.
@@ -41,6 +41,8 @@ class View(Text):
         self.columns = tuple(columns) or tuple(self.rows[0] if self.rows else ())
         self.units = dict(units or {})
         self.notes = tuple(notes)
+        self.objects: list[Any] = []
+        """What the rows are about, where a session may want it; it is never sent."""
         self._empty = empty
         super().__init__(text)
 
@@ -99,6 +101,8 @@ def cell(value: Any, unit: str = "") -> str:
     if type(value) is int or type(value) is float:
         if unit == "bytes":
             return size(value)
+        if unit == "id":
+            return str(value)
         if unit == "seconds":
             return duration(value)
         if unit == "percent":

@@ -14,10 +14,10 @@ from .channel import Channel
 from .complete import complete
 from .evaluate import Evaluations
 from .hints import about, signature
-from .inspection import stacks
 from .loops import running_loops
 from .natives import start_new_thread
 from .source import check
+from .threadlist import stacks
 from .threads import forget_thread, name_thread
 
 _Answer = dict[str, Any]
