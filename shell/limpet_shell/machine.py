@@ -4,10 +4,14 @@ import contextlib
 import os
 import resource
 import shutil
+import subprocess
 import sys
 from typing import NamedTuple
 
 from limpet_supervisor.client import directory
+from limpet_supervisor.runtime import pyspy
+
+_NO_STACKS = "no profiles, and stacks of a process that is stuck by its agent's signal handler only"
 
 
 class Finding(NamedTuple):
@@ -28,7 +32,7 @@ def examine() -> list[Finding]:
         _descriptors(),
         _proc(),
         _run_directory(),
-        _ptrace(),
+        _stuck(),
         *_tools(),
         _cgroup(),
     ]
@@ -86,15 +90,29 @@ def _run_directory() -> Finding:
     return Finding("run directory", "ok", text)
 
 
-def _ptrace() -> Finding:
-    scope = "0"
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/yama/ptrace_scope") as file:
-        scope = file.read().strip()
-    if scope in {"0", "1"} or os.geteuid() == 0:
-        return Finding("ptrace", "ok", f"yama ptrace_scope {scope}")
-    return Finding(
-        "ptrace", "warning", f"yama ptrace_scope {scope}: no stacks from outside of a stuck process"
-    )
+def _stuck() -> Finding:
+    """Whether processes that do not answer can be looked at: tried on one of our own, as a node does it."""
+    program = pyspy.find()
+    if program is None:
+        return Finding("py-spy", "warning", f"is not here: {_NO_STACKS}")
+    command = [sys.executable, "-I", "-S", "-c", "import sys; print(flush=True); sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        try:
+            done = subprocess.run(
+                pyspy.dump_command(program, child.pid, native=False, pause=True),
+                capture_output=True,
+                timeout=10,
+                check=False,
+            )
+            why = pyspy.why(done.stderr) if done.returncode else ""
+        except (OSError, subprocess.TimeoutExpired) as error:
+            why = str(error)
+    if why:
+        return Finding("py-spy", "warning", f"{why}: {_NO_STACKS}")
+    return Finding("py-spy", "ok", f"sees the stacks of a process that does not answer ({program})")
 
 
 def _tools() -> list[Finding]:

@@ -115,6 +115,15 @@ def test_only_what_is_in_the_release_is_imported(release: Release) -> None:
     assert f"{release.root}/lib/bookshop-1.0.0" in paths
 
 
+def test_py_spy_goes_along_and_no_other_command(release: Release) -> None:
+    """The other commands of the supervisor's packages would need an interpreter where they were built."""
+    (commands,) = release.root.glob("limpet-*/bin")
+    assert os.listdir(commands) == ["py-spy"]
+    findings = json.loads(release("doctor", "--json").stdout)["findings"]
+    (found,) = (finding for finding in findings if finding["name"] == "py-spy")
+    assert f"({commands}/py-spy)" in found["text"]
+
+
 def test_its_libraries_are_its_own_but_for_the_c_library(release: Release) -> None:
     shown = release("eval", "import ssl, sqlite3, ctypes; print(open('/proc/self/maps').read())")
     libraries = {line.split(maxsplit=5)[5] for line in shown.stdout.splitlines() if ".so" in line}

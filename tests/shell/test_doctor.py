@@ -3,10 +3,12 @@
 import json
 import os
 import resource
+from pathlib import Path
 
 import pytest
 
 from limpet_shell import machine
+from limpet_supervisor.runtime import pyspy
 from support.command import shop
 
 
@@ -41,3 +43,25 @@ def test_a_run_directory_that_cannot_be_made_is_a_warning(monkeypatch: pytest.Mo
     found = {finding.name: finding for finding in machine.examine()}
     assert found["run directory"].verdict == "warning"
     assert "/proc may not be written" in found["run directory"].text
+
+
+def test_a_process_that_is_stuck_can_be_looked_at() -> None:
+    found = {finding.name: finding for finding in machine.examine()}
+    assert found["py-spy"].verdict == "ok", found["py-spy"].text
+
+
+def test_where_nothing_may_be_traced_it_is_said_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    refused = tmp_path / "py-spy"
+    refused.write_text("#!/bin/sh\necho 'Error: Permission denied (os error 13)' >&2\nexit 1\n")
+    refused.chmod(0o755)
+    monkeypatch.setattr(pyspy, "find", lambda: str(refused))
+    found = {finding.name: finding for finding in machine.examine()}
+    assert found["py-spy"].verdict == "warning"
+    assert "CAP_SYS_PTRACE" in found["py-spy"].text
+
+
+def test_without_py_spy_it_is_said_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyspy, "find", lambda: None)
+    found = {finding.name: finding for finding in machine.examine()}
+    assert found["py-spy"].verdict == "warning"
+    assert "is not here" in found["py-spy"].text

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from limpet_supervisor.errors import LimpetError
+from limpet_supervisor.runtime import pyspy
 
 from . import configuration, elf, interpreter, manifest, packages, scripts, strip
 from .compiled import Compilation
@@ -85,7 +86,10 @@ def _install_supervisor(release: Release, installer: Installer) -> None:
     installer.install_supervisor(target)
     for name in packages.OWN:
         shutil.copytree(package(name), os.path.join(target, name), ignore=_NOT_COPIED)
-    shutil.rmtree(os.path.join(target, "bin"), ignore_errors=True)
+    commands = os.path.join(target, "bin")
+    for name in os.listdir(commands):
+        if name != pyspy.NAME:
+            os.unlink(os.path.join(commands, name))
     strip.strip(target, lambda _kind: False)
     strip.forget_installation(target)
 
