@@ -5,15 +5,17 @@ console's own business (use, all, help, quit) have no `build`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from limpet_shell import render
+from limpet_shell import looks, render
 from limpet_shell.output import printable
 from limpet_supervisor.errors import UsageError
 from limpet_supervisor.wire import messages
 from limpet_supervisor.wire.messages import AnyItem, AnyReply, Request
 
 Build = Callable[[list[str]], list[Request]]
+Show = Callable[[AnyItem | AnyReply], list[str]]
 
 
 class ControlCommand(NamedTuple):
@@ -67,9 +69,9 @@ def _tree(words: list[str]) -> list[Request]:
 
 
 def _logs(words: list[str]) -> list[Request]:
-    lines, words = _option(words, "-n", "--lines")
-    follow, words = _switch(words, "-f", "--follow")
-    return [messages.Logs(names=tuple(words), lines=_count(lines, 10), follow=follow)]
+    from .logs.choice import of_words
+
+    return [of_words(words).request()]
 
 
 def _events(words: list[str]) -> list[Request]:
@@ -78,6 +80,12 @@ def _events(words: list[str]) -> list[Request]:
     if words:
         raise UsageError(f"events does not know {words[0]!r}", todo="say: events [-f] [-n N]")
     return [messages.Events(last=_count(last, 20), follow=follow)]
+
+
+def _lints(words: list[str]) -> list[Request]:
+    if words:
+        raise UsageError("lints takes no arguments")
+    return [messages.Lints()]
 
 
 def _restart(words: list[str]) -> list[Request]:
@@ -171,15 +179,25 @@ COMMANDS: Final = {
         ControlCommand("tree", "", "the supervision tree, with forks and children", _tree),
         ControlCommand("use", "NAME", "evaluate in another process from now on", None),
         ControlCommand("all", "EXPR", "evaluate in every process; equal answers together", None),
-        ControlCommand("logs", "[NAME…] [-f] [-n N]", "the processes' output", _logs),
+        ControlCommand(
+            "logs",
+            "[NAME…] [-f] [-n N] [--since TIME] [--level LEVEL] [--grep REGEX]",
+            "the processes' output in the order of time",
+            _logs,
+        ),
         ControlCommand("events", "[-f] [-n N]", "what happened", _events),
         ControlCommand("why", "NAME…", "why a process is in its state, and its last deaths", _why),
+        ControlCommand("lints", "", "what is wrong with the running system, or will be soon", _lints),
         ControlCommand("stacks", "NAME… [--native]", "what a process is doing, whether it answers", _stacks),
         ControlCommand(
             "profile",
             "NAME [TIME] [--rate N] [--native] [--gil] [--all]",
             "where it spends its time (10s of it)",
             _profile,
+        ),
+        *(
+            ControlCommand(look.name, look.arguments, look.help, partial(looks.requests, look))
+            for look in looks.LOOKS
         ),
         ControlCommand("restart", "NAME…", "stop and start a process; waits until it is ready", _restart),
         ControlCommand("stop", "NAME…", "stop a process; waits until nothing of it is left", _stop),
@@ -217,6 +235,24 @@ def parse(words: list[str]) -> tuple[ControlCommand, list[str]]:
     raise UsageError(f"There is no command {name}", todo=todo)
 
 
+def requests(command: ControlCommand, words: list[str], here: str = "") -> list[Request]:
+    """What a command with these words asks for; `here` is the process that a look without a name is of.
+
+    Raises:
+        UsageError: the words mean nothing.
+    """
+    assert command.build is not None
+    return [_at(here, request) for request in command.build(words)]
+
+
+def _at(here: str, request: Request) -> Request:
+    if isinstance(request, messages.Inspect | messages.Evaluate) and not request.process:
+        from msgspec.structs import replace
+
+        return replace(request, process=here)
+    return request
+
+
 def names_first(requests: list[Request]) -> messages.Status | None:
     """What to ask before several commands to processes: it fails if one of the names is wrong.
 
@@ -247,6 +283,32 @@ def help_lines(prefix: str, paint: render.Paint) -> list[str]:
     return [f"  {paint(form.ljust(wide), 'cyan')}  {command.help}" for form, command in forms]
 
 
+def shower(
+    request: Request, words: list[str], paint: render.Paint, *, terminal: bool = True, as_json: bool = False
+) -> Show:
+    """What turns the answers to a command's request into lines, one after the other.
+
+    Args:
+        request: one of those that the command's words have become.
+        words: these; of logs they say what is shown of what comes.
+        paint: colours.
+        terminal: control characters are escaped.
+        as_json: of logs, an object a line.
+    """
+    if isinstance(request, messages.Logs):
+        from .logs.choice import of_words
+        from .logs.view import LogView
+
+        view = LogView(of_words(words), paint, terminal=terminal, as_json=as_json)
+
+        def logs(answer: AnyItem | AnyReply) -> list[str]:
+            note = view.note(answer)
+            return view.take(answer) + ([paint(note, "yellow")] if note and not as_json else [])
+
+        return logs
+    return lambda answer: show(answer, request, paint, terminal=terminal)
+
+
 def show(
     answer: AnyItem | AnyReply,
     request: Request,
@@ -270,6 +332,10 @@ def show(
             from limpet_shell.profiles import profile_lines
 
             return profile_lines(profiles, paint)
+        case messages.LintsReply(findings=findings):
+            return render.lint_lines(findings, paint)
+        case messages.EvaluateReply():
+            return looks.lines(answer)
         case messages.EventItem(event=event):
             return [render.event_line(event, paint)]
         case messages.LogItem():

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limpet_supervisor.model.spec import Log
-from limpet_supervisor.runtime.logfile import LogFile, last_lines, log_path, tail
+from limpet_supervisor.runtime.history import last_lines, tail
+from limpet_supervisor.runtime.logfile import LogFile, log_path
 
 
 def write(file: LogFile, data: bytes) -> int:

@@ -316,13 +316,20 @@ def test_help_says_how_many_lines_logs_shows_at_most(bookshop: Shops) -> None:
 def test_logs_json_is_an_object_a_line(bookshop: Shops) -> None:
     place, _ = bookshop
     lines = place.run("logs", "--json").stdout.splitlines()
-    assert json.loads(lines[0]) == {"schema": 1, "process": "web.1", "line": "one"}
+    assert json.loads(lines[0]) == {
+        "schema": 1,
+        "process": "web.1",
+        "time": None,
+        "level": None,
+        "line": "one",
+    }
 
 
 def test_logs_follow_until_ctrl_c() -> None:
     def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
         if isinstance(request, m.Logs):
             yield m.LogItem(process="web.1", lines=("first",))
+            yield m.LogsPast()
 
     with (
         open_shop(script) as (place, node),

@@ -5,7 +5,7 @@
 
 from argparse import REMAINDER, ArgumentParser, Namespace
 
-from limpet_shell import control, options, output, target
+from limpet_shell import control, looks, options, output, target
 from limpet_supervisor.client import messages
 from limpet_supervisor.errors import UsageError
 
@@ -29,25 +29,29 @@ def run(arguments: Namespace) -> int:
         return 0
     if command.build is None:
         raise UsageError(f"{command.name} is for the console", todo="see: remote, rpc")
-    requests = command.build(words)
+    requests = control.requests(command, words)
     first = control.names_first(requests)
     terminal = output.stdout_is_terminal()
     with target.connect(arguments) as client:
         if first is not None:
             client.request(first)
         for request in requests:
+            show = control.shower(request, words, paint, terminal=terminal, as_json=as_json)
             with output.Progress() as progress, client.stream(request, arguments.timeout) as stream:
                 for answer in stream:
                     if isinstance(answer, messages.ProgressItem):
                         progress(answer.text)
                         continue
                     progress("")
-                    if as_json:
+                    if as_json and not isinstance(request, messages.Logs):
                         import msgspec
 
-                        output.write_json({"schema": 1} | msgspec.to_builtins(answer))
+                        found = isinstance(answer, messages.EvaluateReply)
+                        output.write_json(
+                            looks.facts(answer) if found else {"schema": 1} | msgspec.to_builtins(answer)
+                        )
                     else:
-                        for line in control.show(answer, request, paint, terminal=terminal):
+                        for line in show(answer):
                             output.write(line)
                         output.flush()
     return 0

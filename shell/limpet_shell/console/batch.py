@@ -205,17 +205,18 @@ class Batch:
                 self.attach(" ".join(words))
             case _:
                 assert command.build is not None
-                self._request(command.build(words))
+                self._request(command.build(words), words)
         return True
 
-    def _request(self, requests: list[messages.Request]) -> None:
+    def _request(self, requests: list[messages.Request], words: list[str]) -> None:
         if first := control.names_first(requests):
             self._client.request(first)
         for request in requests:
+            show = control.shower(request, words, output.plain, terminal=False)
             with self._client.stream(request) as stream:
                 try:
                     for answer in stream:
-                        for line in control.show(answer, request, output.plain, terminal=False):
+                        for line in show(answer):
                             output.write(line)
                         output.flush()
                 except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from limpet_supervisor.model.spec import ProcessSpec
 from limpet_supervisor.model.status import Event
 from limpet_supervisor.wire import messages as m
 
+from . import lines
 from .consoles import Consoles
 from .control import Answer, Peer
 from .node import Node
@@ -137,27 +138,7 @@ class Handlers:
         """The last lines, then new ones."""
         names = [name for asked in request.names for name in self.observer.names(asked)]
         names = names or [instance.name for instance in self.node.tree.in_order()]
-
-        def tell(name: str, lines: list[str]) -> None:
-            answer.item(m.LogItem(process=name, lines=tuple(lines)))
-
-        if not request.follow:
-
-            def read(found: dict[str, list[str]]) -> None:
-                for name, lines in found.items():
-                    tell(name, lines)
-                answer.reply(m.StreamEnd())
-
-            self.node.output.read_last(names, request.lines, read)
-            return
-        follower = self.node.output.follow(tuple(names) if request.names else None, tell, last=request.lines)
-
-        def end() -> None:
-            answer.dropped += follower.dropped
-            follower.cancel()
-            answer.reply(m.StreamEnd())
-
-        answer.until_gone(end)
+        lines.answer(self.node.output, tuple(names), request, answer)
 
     @_answers(m.Events, Right.OBSERVE)
     def events(self, request: m.Events, answer: Answer) -> None:

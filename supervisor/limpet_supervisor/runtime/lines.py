@@ -313,6 +313,19 @@ def plain(line: str, form: str) -> str:
     return line
 
 
+def origin(line: str) -> tuple[str, float | None, str] | None:
+    """Whose line of a file it is, when it came (Unix seconds) and what was written; None: it does not say."""
+    if match := _PREFIXED.match(line):
+        return match[2], _seconds(match[1]), line[match.end() :]
+    if not line.startswith(_JSON_START):
+        return None
+    try:
+        found = msgspec.json.decode(line, type=_Object)
+    except msgspec.DecodeError:
+        return None
+    return found.process, _seconds(found.time), plain(line, "json")
+
+
 def _is_ours(line: str) -> bool:
     """Whether an object is one of this module's: in those of applications the level follows on the time."""
     return line.startswith('","process":', line.find('"', len(_JSON_START)))
@@ -340,6 +353,7 @@ def _seconds(stamp: str) -> float | None:
 
 
 _JSON_START: Final = _OBJECT.decode()
+_PREFIXED: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([a-z][a-z0-9_-]*\.\d+) ")
 
 
 class _JsonLine(msgspec.Struct):

@@ -6,9 +6,10 @@ dropped and counted.
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
+from limpet_supervisor.runtime.history import Batch
 from limpet_supervisor.runtime.reactor import Reactor
 
 QUEUE_LINES: Final = 10_000
@@ -27,7 +28,7 @@ class Listener(Protocol):
         """Whether it would take lines of this process now."""
         ...
 
-    def offer(self, name: str, lines: list[str]) -> None:
+    def offer(self, name: str, lines: Batch) -> None:
         """Takes complete lines, without their ends."""
         ...
 
@@ -43,8 +44,9 @@ class Follower:
         self,
         reactor: Reactor,
         names: frozenset[str] | None,
-        callback: Callable[[str, list[str]], None],
+        callback: Callable[[str, Batch], None],
         forget: Callable[["Follower"], None],
+        past: Callable[[list[str]], None] | None = None,
     ) -> None:
         self.names = names
         """None: all processes, those to come included."""
@@ -55,7 +57,8 @@ class Follower:
         self._reactor = reactor
         self._callback = callback
         self._forget = forget
-        self._queue: deque[tuple[str, list[str]]] = deque()
+        self._past = past
+        self._queue: deque[tuple[str, Batch]] = deque()
         self._offered = [0, 0]  # lines, characters: written by the pump alone
         self._taken = [0, 0]  # the same, by the loop alone
         self._scheduled = False
@@ -77,17 +80,23 @@ class Follower:
             and self._offered[1] - self._taken[1] < QUEUE_CHARACTERS
         )
 
-    def offer(self, name: str, lines: list[str]) -> None:
+    def begin(self, found: dict[str, Batch]) -> None:
+        """Queues what came before, and that all of it has been told; from now on it wants what comes."""
+        self.begun = True
+        for name, lines in found.items():
+            self.offer(name, lines)
+        self._queue.append(("", Batch([name for name, lines in found.items() if lines.cut])))
+        self._announce()
+
+    def offer(self, name: str, lines: Batch) -> None:
         """Queues the lines; the loop is woken if it is not already on its way."""
-        start = 0
-        while start < len(lines):
-            batch = lines[start : start + _LINES_PER_CALL]
-            while (size := sum(map(len, batch))) > _CHARACTERS_PER_CALL and len(batch) > 1:
-                batch = batch[: len(batch) // 2]
-            start += len(batch)
+        for batch in batches(lines):
             self._offered[0] += len(batch)
-            self._offered[1] += size
+            self._offered[1] += sum(map(len, batch))
             self._queue.append((name, batch))
+        self._announce()
+
+    def _announce(self) -> None:
         # Race: the loop clears the flag before it takes, so a batch that it does not see is announced again.
         if not self._scheduled:
             self._scheduled = True
@@ -103,12 +112,16 @@ class Follower:
         if self._cancelled or not self._queue:
             return
         name, batch = self._queue.popleft()
-        self._taken[0] += len(batch)
-        self._taken[1] += sum(map(len, batch))
+        if name:
+            self._taken[0] += len(batch)
+            self._taken[1] += sum(map(len, batch))
         if self._queue and not self._scheduled:
             self._scheduled = True
             self._reactor.call_soon(self._take)  # the rest in later turns: bounded work in each
-        self._callback(name, batch)
+        if name:
+            self._callback(name, batch)
+        elif self._past is not None:
+            self._past(batch)
 
 
 class Match:
@@ -138,7 +151,7 @@ class Match:
         """Whether it still waits."""
         return self._found is None and self._callback is not None and name in self.names
 
-    def offer(self, name: str, lines: list[str]) -> None:  # noqa: ARG002 - a Listener; it has one process
+    def offer(self, name: str, lines: Batch) -> None:  # noqa: ARG002 - a Listener; it has one process
         """Looks at the lines, up to the first that matches."""
         search = self._pattern.search
         for line in lines:
@@ -155,6 +168,17 @@ class Match:
         if callback is not None and line is not None:
             self.cancel()
             callback(line)
+
+
+def batches(lines: Batch) -> Iterator[Batch]:
+    """The lines in batches that are no long work for anyone; one line may be longer."""
+    start = 0
+    while start < len(lines):
+        stop = min(start + _LINES_PER_CALL, len(lines))
+        while sum(map(len, lines[start:stop])) > _CHARACTERS_PER_CALL and stop > start + 1:
+            stop = start + (stop - start) // 2
+        yield lines.part(start, stop)
+        start = stop
 
 
 def split(block: bytes) -> list[str]:

@@ -1,16 +1,12 @@
-"""A log file: appended to, rotated at line ends, and read from its end; also with no daemon at all."""
+"""A log file: appended to, and rotated at line ends."""
 
 import os
 import stat
+import time
 from contextlib import suppress
-from typing import Final
 
 from limpet_supervisor.model.spec import Log
-from limpet_supervisor.runtime.lines import plain
-
-_BLOCK: Final = 65536
-LINE_CHARACTERS: Final = 8192
-"""A longer line is shortened where last lines are asked for."""
+from limpet_supervisor.runtime.history import Arrivals
 
 
 def log_path(directory: str, name: str, log: Log) -> str:
@@ -27,7 +23,15 @@ class LogFile:
     which may make that one longer than the limit; at twice the limit, and only there, a line is cut.
     """
 
-    def __init__(self, path: str, max_bytes: int, backups: int) -> None:
+    def __init__(self, path: str, max_bytes: int, backups: int, *, timed: bool = False) -> None:
+        """Opens nothing yet.
+
+        Args:
+            path: of the file.
+            max_bytes: of it before it is rotated; 0: it never is.
+            backups: rotated files that are kept.
+            timed: whether to remember when its bytes came, which say nothing of that themselves.
+        """
         self.path = path
         self.users = 0
         """Processes that write to it; counted by the loop's thread."""
@@ -37,6 +41,9 @@ class LogFile:
         """Why the last write was refused."""
         self.in_line = False
         """Whether it ends inside a line; known once it is open."""
+        self.arrivals = Arrivals() if timed else None
+        """When what it has got came."""
+        self._total = 0  # bytes written here since it was made, with those that stood there before
         self._max_bytes = max_bytes
         self._backups = backups
         self._fd = -1
@@ -68,6 +75,10 @@ class LogFile:
         regular = stat.S_ISREG(facts.st_mode)
         self._size = self._line_end = facts.st_size if regular else 0
         self._limit = self._max_bytes if regular else 0
+        if not self._total:
+            self._total = self._size
+            if self.arrivals is not None:
+                self.arrivals.begin(self._size)
         self.in_line = regular and self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
 
     def close(self) -> None:
@@ -103,8 +114,11 @@ class LogFile:
                     self._line_end = self._size + last + 1 - start
                 start += taken
                 self._size += taken
+                self._total += taken
                 self.in_line = last != start - 1
         self.failure = None
+        if self.arrivals is not None:
+            self.arrivals.note(self._total, time.time())
         return end
 
     def _cut(self, data: bytes | bytearray, start: int, end: int) -> int:
@@ -137,68 +151,8 @@ class LogFile:
         """Removes the unfinished last line: its rest will not come. Needs no room on a full disk."""
         if self._fd >= 0 and self.in_line:
             try:
+                self._total -= self._size - self._line_end
                 os.ftruncate(self._fd, self._line_end)
                 self._look()
             except OSError as error:
                 self.failure = error
-
-
-def tail(path: str, size: int) -> bytes:
-    """The last `size` bytes that were written to a file and its first backup; fewer if there are fewer."""
-    found = b""
-    for each in (path, f"{path}.1"):
-        missing = size - len(found)
-        if missing <= 0:
-            break
-        try:
-            with open(each, "rb", buffering=0) as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - missing))
-                found = file.read(missing) + found
-        except OSError:
-            break
-    return found
-
-
-def decode(block: bytes, count: int, form: str) -> list[str]:
-    """The last `count` lines of a block, as the process wrote them, each at most 8,192 characters."""
-    if count <= 0:
-        return []
-    lines = block.decode("utf-8", "replace").split("\n")
-    if not lines[-1]:
-        lines.pop()
-    found = [each for line in lines[-count:] for each in plain(line, form).split("\n")]
-    return [line if len(line) <= LINE_CHARACTERS else line[:LINE_CHARACTERS] + "…" for line in found[-count:]]
-
-
-def last_lines(path: str, count: int, form: str = "raw") -> list[str]:
-    """The last `count` lines that a process wrote, from its log file and, if need be, the backups.
-
-    Needs no node: works on what stands on the disk. Lines are as the process wrote them, without what the
-    format `form` adds. A file that is not there has no lines.
-    """
-    blocks: list[bytes] = []
-    newlines = 0
-    for each in _newest_first(path):
-        try:
-            with open(each, "rb", buffering=0) as file:
-                position = file.seek(0, os.SEEK_END)
-                while position > 0 and newlines <= count:
-                    size = min(_BLOCK, position)
-                    position = file.seek(position - size)
-                    block = file.read(size)
-                    newlines += block.count(b"\n")
-                    blocks.append(block)
-        except OSError:
-            break
-        if newlines > count:
-            break
-    return decode(b"".join(reversed(blocks)), count, form)
-
-
-def _newest_first(path: str) -> list[str]:
-    found = [path] if path else []
-    number = 1
-    while path and os.path.exists(f"{path}.{number}"):
-        found.append(f"{path}.{number}")
-        number += 1
-    return found

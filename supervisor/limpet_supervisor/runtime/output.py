@@ -17,8 +17,8 @@ from typing import Final
 
 from limpet_supervisor.errors import LimpetError, NoSuchProcess
 from limpet_supervisor.model.spec import Log
-from limpet_supervisor.runtime import logfile
 from limpet_supervisor.runtime.foreground import Foreground
+from limpet_supervisor.runtime.history import Batch, last_lines
 from limpet_supervisor.runtime.listeners import Follower, Match
 from limpet_supervisor.runtime.logfile import LogFile, log_path
 from limpet_supervisor.runtime.pump import Pump
@@ -27,6 +27,11 @@ from limpet_supervisor.runtime.source import Counters, Source
 
 MOST_LINES: Final = 10_000
 """Lines that one request for last lines may read, of all its processes together."""
+_MOST_BYTES: Final = 8 * 1024 * 1024
+"""The same in bytes."""
+_LEAST_BYTES: Final = 64 * 1024
+_CLOSED: Final = 1000
+"""Processes that are gone whose last lines can still be asked for."""
 
 
 class Output:
@@ -55,6 +60,7 @@ class Output:
         self._log_directory = log_directory
         self._sources: dict[str, Source] = {}
         self._logs: dict[str, Log] = {}
+        self._closed: dict[str, Log] = {}
         self._files: dict[str, LogFile] = {}
         self._listeners: list[Follower | Match] = []
         self._pump = Pump(self._failed)
@@ -95,7 +101,8 @@ class Output:
         if file_path := log_path(self._log_directory, name, log):
             file = self._files.get(file_path)
             if file is None or not file.users:
-                file = self._files[file_path] = LogFile(file_path, log.max_bytes, log.backups)
+                timed = log.format == "raw"
+                file = self._files[file_path] = LogFile(file_path, log.max_bytes, log.backups, timed=timed)
             file.users += 1
             file.shared = file.shared or file.users > 1
         source = Source(name, fd, file, log, adopted=adopted)
@@ -104,6 +111,7 @@ class Output:
             self._pump.foreground.add(name)
         self._sources[name] = source
         self._logs[name] = log
+        self._closed.pop(name, None)
         self._pump.add(source)
         return path
 
@@ -143,6 +151,11 @@ class Output:
             return
         if source.file is not None:
             source.file.users -= 1
+            if not source.file.users:
+                del self._files[source.file.path]
+        self._closed[name] = self._logs.pop(name)
+        if len(self._closed) > _CLOSED:
+            del self._closed[next(iter(self._closed))]
         with suppress(OSError):
             os.unlink(self.fifo(name))
         self._pump.command(lambda: self._pump.close(source))
@@ -165,11 +178,14 @@ class Output:
 
         It reads the disk at once: for a few lines, where the answer is needed now.
         """
-        log = self._logs.get(name, Log())
-        return logfile.last_lines(log_path(self._log_directory, name, log), count, log.format)
+        log = self._log_of(name)
+        return last_lines(log_path(self._log_directory, name, log), count, log.format)
+
+    def _log_of(self, name: str) -> Log:
+        return self._logs.get(name) or self._closed.get(name) or Log()
 
     def read_last(
-        self, names: Iterable[str], count: int, callback: Callable[[dict[str, list[str]]], None]
+        self, names: Iterable[str], count: int, callback: Callable[[dict[str, Batch]], None]
     ) -> None:
         """Calls back with the last lines of each process, running or not; the loop waits for no disk.
 
@@ -186,9 +202,10 @@ class Output:
     def follow(
         self,
         names: Iterable[str] | None,
-        callback: Callable[[str, list[str]], None],
+        callback: Callable[[str, Batch], None],
         *,
         last: int = 0,
+        past: Callable[[list[str]], None] | None = None,
     ) -> Follower:
         """Calls back with (name, complete lines) until the answer's `cancel`.
 
@@ -197,38 +214,37 @@ class Output:
             callback: slow ones lose lines, which `dropped` of the answer counts.
             last: begin with so many lines of each that came before (see `read_last`): no line is missing or
                 told twice between those and the new ones.
+            past: called when all of those have been told, with the names of which there were more.
         """
         wanted = None if names is None else tuple(names)
         follower = Follower(
-            self._reactor, None if wanted is None else frozenset(wanted), callback, self._forget
+            self._reactor, None if wanted is None else frozenset(wanted), callback, self._forget, past
         )
-        if last > 0:
+        if last > 0 or past is not None:
             follower.begun = False
             read = self._history(tuple(self._sources) if wanted is None else wanted, last)
 
             def begin() -> None:
-                found = read()
-                follower.begun = True
-                for name, lines in found.items():
-                    follower.offer(name, lines)
+                follower.begin(read())
 
             self._pump.command(begin)
         self._listen(follower)
         return follower
 
-    def _history(self, names: tuple[str, ...], count: int) -> Callable[[], dict[str, list[str]]]:
+    def _history(self, names: tuple[str, ...], count: int) -> Callable[[], dict[str, Batch]]:
         """What reads the last lines of these processes; for the pump: nothing is moved meanwhile."""
         each = max(0, min(count, MOST_LINES // max(1, len(names))))
-        places = [(name, self._sources.get(name), self._logs.get(name, Log())) for name in names]
+        most = max(_LEAST_BYTES, _MOST_BYTES // max(1, len(names)))
+        places = [(name, self._sources.get(name), self._log_of(name)) for name in names]
         directory = self._log_directory
 
-        def read() -> dict[str, list[str]]:
+        def read() -> dict[str, Batch]:
             found = {}
             for name, source, log in places:
                 if source is not None and not source.closed:
-                    lines = source.history(each)
+                    lines = source.history(each, most)
                 else:
-                    lines = logfile.last_lines(log_path(directory, name, log), each, log.format)
+                    lines = last_lines(log_path(directory, name, log), each, log.format, most=most)
                 if lines:
                     found[name] = lines
             return found

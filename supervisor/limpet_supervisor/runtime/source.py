@@ -8,9 +8,10 @@ from limpet_supervisor.model.spec import Log
 from limpet_supervisor.model.tracebacks import LONGEST, Kind, Tracebacks
 from limpet_supervisor.runtime import listeners
 from limpet_supervisor.runtime.foreground import Foreground
+from limpet_supervisor.runtime.history import LINE_CHARACTERS, Arrivals, Batch, decode, last_lines, tail
 from limpet_supervisor.runtime.lines import FORMATS
 from limpet_supervisor.runtime.listeners import Listener
-from limpet_supervisor.runtime.logfile import LINE_CHARACTERS, LogFile, decode, last_lines, tail
+from limpet_supervisor.runtime.logfile import LogFile
 
 LAST_LINES: Final = 200
 RETRY_SECONDS: Final = 0.05
@@ -74,6 +75,7 @@ class Source:
         self._carry = b""  # the beginning of a line or traceback whose end has not come
         self._tracebacks = Tracebacks()  # of what is published; at a line's start where nothing is carried
         self._tail = b""  # the last output, where no file of its own has it
+        self._arrivals = Arrivals()  # of that
         self._since = 0  # bytes for the file since the last `last_lines`
         self._dropping = False
         self._dropped_in_line = False
@@ -99,6 +101,7 @@ class Source:
             self._publish(whole, foreground)
         if file is None or file.shared:
             self._tail = (self._tail + data)[-_TAIL:]
+            self._arrivals.note(self.bytes, time.time())
         if file is not None:
             self._encode(file, whole if file.shared else data, more=more)
 
@@ -152,13 +155,14 @@ class Source:
         """Gives complete lines to foreground and listeners."""
         if foreground is not None:
             foreground.put(self.name, block)
-        lines: list[str] | None = None
+        lines: Batch | None = None
         for listener in self.listeners:
             if not listener.wants(self.name):
                 listener.miss(self.name, block.count(b"\n"))
                 continue
             if lines is None:
-                lines = listeners.split(block)
+                texts = listeners.split(block)
+                lines = Batch(texts, (time.time(),) * len(texts))
             listener.offer(self.name, lines)
 
     # -- the file --
@@ -291,26 +295,27 @@ class Source:
             block = block.partition(b"\n")[2]
         return tuple(decode(block, LAST_LINES, self._form))
 
-    def history(self, count: int) -> list[str]:
+    def history(self, count: int, most: int | None = None) -> Batch:
         """The last complete lines, of all lives; a listener that begins now gets what follows on these."""
         file = self.file
         carried = self._carry.count(b"\n") + (bool(self._carry) and not self._carry.endswith(b"\n"))
         if file is None:
-            lines = decode(self._tail, count + carried + 1, "raw")
+            lines = decode(self._tail, count + carried + 1, "raw", self._arrivals.before_end)
             begun = not self._tail.endswith(b"\n")
         else:
-            lines = last_lines(file.path, count + carried + 1, self._form)
+            wanted = count + carried + 1
+            when = file.arrivals.before_end if file.arrivals is not None else None
+            lines = last_lines(file.path, wanted, self._form, when=when, most=most)
             begun = file.in_line
         if file is not None and file.shared:
-            return lines[-count:]
-        if carried:  # what is kept will be told as a whole
-            lines = lines[:-carried]
-        elif begun and lines:
-            text = lines.pop().encode()
+            return lines.last(count)
+        if begun and lines and not carried:
+            carried = 1
+            text = lines[-1].encode()
             if len(text) < LINE_CHARACTERS and not self.pending:
                 self._carry = text  # nobody has listened yet, perhaps: the beginning is in the file
                 self._tracebacks.parts(text)
-        return lines[-count:]
+        return lines.last(count, without=carried)  # what is kept will be told as a whole
 
     def counters(self) -> Counters:
         """The counts so far; for any thread."""

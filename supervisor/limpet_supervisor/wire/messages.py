@@ -216,6 +216,17 @@ class LogItem(Item, tag="log", frozen=True):
 
     process: str
     lines: tuple[str, ...]
+    times: tuple[float | None, ...] = ()
+    """When each came, in Unix seconds; None: before the node did, and its file does not say."""
+    more: bool = False
+    """Whether the next item of this process goes on with lines that came together with these."""
+
+
+class LogsPast(Item, tag="past", frozen=True):
+    """All lines that came before have been told: what follows is new."""
+
+    cut: tuple[str, ...] = ()
+    """Processes of which there are older lines than were asked for, or than one request reads."""
 
 
 class EventItem(Item, tag="event", frozen=True):
@@ -260,7 +271,10 @@ class Tree(Request, tag="tree", frozen=True):
 
 
 class Logs(Request, tag="logs", frozen=True):
-    """The last lines of the named processes (all if none), then, with `follow`, new ones as LogItems."""
+    """The last lines of the named processes (all if none) as LogItems, and LogsPast; with `follow`, new ones.
+
+    One request reads 10,000 lines, of all its processes together; each process's come in their order.
+    """
 
     reply = StreamEnd
     streams = True
@@ -566,4 +580,4 @@ AnyReply = (
     | SignatureReply
     | CheckReply
 )
-AnyItem = LogItem | EventItem | OutputItem | ProgressItem
+AnyItem = LogItem | LogsPast | EventItem | OutputItem | ProgressItem
