@@ -46,10 +46,10 @@ def run(arguments: Namespace) -> int:
                     if as_json and not isinstance(request, messages.Logs):
                         import msgspec
 
-                        found = isinstance(answer, messages.EvaluateReply)
-                        output.write_json(
-                            looks.facts(answer) if found else {"schema": 1} | msgspec.to_builtins(answer)
-                        )
+                        if isinstance(answer, messages.EvaluateReply):
+                            output.write_json(looks.facts(answer))
+                        else:
+                            output.write_json({"schema": 1} | msgspec.to_builtins(answer))
                     else:
                         for line in show(answer):
                             output.write(line)

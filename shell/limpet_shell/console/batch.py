@@ -204,8 +204,7 @@ class Batch:
             case "use":
                 self.attach(" ".join(words))
             case _:
-                assert command.build is not None
-                self._request(command.build(words), words)
+                self._request(control.requests(command, words, self.model.process), words)
         return True
 
     def _request(self, requests: list[messages.Request], words: list[str]) -> None:

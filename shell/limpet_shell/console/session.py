@@ -194,8 +194,7 @@ class Session:
             case "use":
                 await self._use(words)
             case _:
-                assert command.build is not None
-                requests = command.build(words)
+                requests = control.requests(command, words, self.model.process)
                 if first := control.names_first(requests):
                     await (await self.link.connect()).request(first)
                 for request in requests:
