@@ -104,6 +104,10 @@ def _remove(words: list[str]) -> list[Request]:
     return [messages.RemoveProcess(name=name) for name in _names(words, "remove NAME…")]
 
 
+def _health(words: list[str]) -> list[Request]:
+    return [messages.Health(names=tuple(words))]
+
+
 def _why(words: list[str]) -> list[Request]:
     return [messages.Why(name=name) for name in _names(words, "why NAME…")]
 
@@ -186,6 +190,7 @@ COMMANDS: Final = {
             _logs,
         ),
         ControlCommand("events", "[-f] [-n N]", "what happened", _events),
+        ControlCommand("health", "[NAME…]", "is all well? Limpet's checks and the application's", _health),
         ControlCommand("why", "NAME…", "why a process is in its state, and its last deaths", _why),
         ControlCommand("lints", "", "what is wrong with the running system, or will be soon", _lints),
         ControlCommand("stacks", "NAME… [--native]", "what a process is doing, whether it answers", _stacks),
@@ -322,6 +327,8 @@ def show(
             return render.status_lines(answer, paint)
         case messages.TreeReply(root=root):
             return render.tree_lines(root, paint)
+        case messages.HealthReply():
+            return render.health_lines(answer, paint)
         case messages.WhyReply():
             return render.why_lines(answer, paint)
         case messages.StacksReply():

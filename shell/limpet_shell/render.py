@@ -9,9 +9,17 @@ from typing import Final
 
 from limpet_shell.output import NAME_COLORS, printable, printable_line, table
 from limpet_supervisor.model.figures import Finding
+from limpet_supervisor.model.health import Status
 from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus, State
 from limpet_supervisor.model.units import format_duration, format_size
-from limpet_supervisor.wire.messages import EvaluateReply, LogItem, StatusReply, TreeNode, WhyReply
+from limpet_supervisor.wire.messages import (
+    EvaluateReply,
+    HealthReply,
+    LogItem,
+    StatusReply,
+    TreeNode,
+    WhyReply,
+)
 
 Paint = Callable[[str, str], str]
 
@@ -148,6 +156,39 @@ def _tree_text(node: TreeNode, paint: Paint) -> str:
     name = paint(printable(node.name), "bold" if node.kind == "process" else "bold cyan")
     style = STATE_STYLES[State(node.text)] if node.kind == "process" and node.text in list(State) else "dim"
     return f"{name}  {paint(printable(node.text), style)}{pid}"
+
+
+_CHECK_STYLES: Final = {
+    Status.OK: "green",
+    Status.WARNING: "yellow",
+    Status.UNKNOWN: "magenta",
+    Status.FAILING: "red",
+    Status.TIMEOUT: "red",
+}
+
+
+def health_lines(reply: HealthReply, paint: Paint) -> list[str]:
+    """The node's line, and a table of the checks, those that are not well first."""
+    node = reply.node
+    lines = [f"{node.name} is {node.state.value}: {node.ready} of {node.wanted} processes ready"]
+    order = list(Status)
+    checks = sorted(reply.lines, key=lambda line: -order.index(line.status))
+    rows = [
+        (
+            line.check,
+            line.status.value if line.critical else f"({line.status.value})",
+            line.process if line.process != line.check else "",
+            "" if line.age is None else format_duration(line.age),
+            line.reason,
+        )
+        for line in checks
+    ]
+
+    def style(row: int, column: int, _text: str) -> str:
+        return "bold" if column == 0 else _CHECK_STYLES[checks[row].status] if column == 1 else ""
+
+    header = ("CHECK", "STATUS", "PROCESS", "AGE", "REASON")
+    return [*lines, *table(header, rows, right=frozenset({3}), style=style, color=paint)] if rows else lines
 
 
 def why_lines(reply: WhyReply, paint: Paint) -> list[str]:

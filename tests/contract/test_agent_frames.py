@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from limpet_supervisor.model import health
 from limpet_supervisor.wire import agent as wire
 from support.agent import Daemon, Peer, bundle, daemon, interpreter
 
@@ -109,6 +110,13 @@ REQUESTS: list[tuple[dict[str, Any], bytes, dict[str, Any]]] = [
         {"re": "checked", "state": "incomplete", "indent": 4},
     ),
     ({"op": "stacks"}, b'{"id":1,"op":"stacks"}', {"re": "stacks"}),
+    ({"op": "serve"}, b'{"id":1,"op":"serve"}', {"re": "served", "data": {"checks": [], "telemetry": False}}),
+    ({"op": "telemetry"}, b'{"id":1,"op":"telemetry"}', {"re": "telemetry", "data": None}),
+    (
+        {"op": "vitals", "on": False, "limit": 1.0},
+        b'{"id":1,"op":"vitals","on":false,"limit":1.0}',
+        {"re": "done"},
+    ),
     ({"op": "detach", "session": "s"}, b'{"id":1,"op":"detach","session":"s"}', {"re": "done"}),
     ({"op": "nosuch"}, b'{"id":1,"op":"nosuch"}', {"re": "error", "error": "this agent knows no 'nosuch'"}),
 ]
@@ -140,6 +148,17 @@ def test_an_agent_sends_no_field_that_the_struct_does_not_have(peer: Peer) -> No
         peer.send(**request_)
         answer = msgspec.json.decode(peer.frame())
         assert set(answer) <= FIELDS, answer
+
+
+def test_vitals_that_are_pushed_are_the_struct_s(peer: Peer) -> None:
+    assert peer.ask("vitals", on=True, limit=1.0).re == "done"
+    pushed = peer.answer(0)
+    peer.ask("vitals", on=False, limit=1.0)
+    assert pushed.item == "vitals"
+    vitals = msgspec.convert(pushed.data, health.Vitals)
+    assert set(pushed.data) == {field.name for field in msgspec.structs.fields(health.Vitals)}
+    assert len(vitals.lags.counts) == len(health.LAG_BOUNDS) + 1
+    assert peer.value("__import__('_limpet_stage1.vitals').vitals.BUCKETS") == str(health.LAG_BOUNDS)
 
 
 def test_text_that_cannot_be_encoded_does_not_break_a_frame(peer: Peer) -> None:

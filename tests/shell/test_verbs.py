@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from limpet_supervisor.model.status import NodeState, State
+from limpet_supervisor.model.status import State
 from limpet_supervisor.runtime.output import MOST_LINES
 from limpet_supervisor.wire import messages as m
 from support.command import BOUND, Shop, open_shop, shop
 from support.fake_node import FakeNode
-from support.told import BACKOFF, answers, process, status
+from support.told import BACKOFF, answers, health, process, status
 
 Shops = tuple[Shop, FakeNode]
 
@@ -31,6 +31,8 @@ def telling(*processes: m.ProcessStatus, **facts: object) -> object:
     def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
         if isinstance(request, m.Status):
             yield status(*processes, **facts)
+        elif isinstance(request, m.Health):
+            yield health(status(*processes, **facts))
         else:
             yield from answers(request)
 
@@ -105,24 +107,36 @@ def test_status_asks_for_the_names_it_is_given(bookshop: Shops) -> None:
     assert request.names == ("web", "worker.1")
 
 
-def test_health_is_0_when_all_are_ready(bookshop: Shops) -> None:
+def test_health_is_0_when_all_is_well(bookshop: Shops) -> None:
     place, _ = bookshop
     done = place.run("health")
-    assert (done.returncode, done.stdout) == (0, "bookshop is running: 2 of 2 processes ready\n")
+    first, header, *rest = done.stdout.splitlines()
+    assert (done.returncode, first) == (0, "bookshop is running: 2 of 2 processes ready")
+    assert header.split() == ["CHECK", "STATUS", "PROCESS", "AGE", "REASON"]
+    assert rest[-1].split() == ["database", "ok", "web.1"]
 
 
-def test_health_is_1_and_names_those_that_are_not() -> None:
+def test_health_is_1_and_names_what_is_not_well_first() -> None:
     with open_shop(telling(process("web.1"), BACKOFF)) as (place, _):
         done = place.run("health")
         facts = json.loads(place.run("health", "--json").stdout)
     assert done.returncode == 1
-    assert done.stdout.endswith("\n  web.2 is backoff: exit code 1; next try in 3s\n")
-    assert facts == {"schema": 1, "healthy": False, "ready": 1, "wanted": 2, "not_ready": ["web.2"]}
+    assert " ".join(done.stdout.splitlines()[2].split()) == "web.2 failing exit code 1; next try in 3s"
+    assert (facts["schema"], facts["healthy"], facts["status"]) == (1, False, 503)
+    assert (facts["ready"], facts["wanted"]) == (1, 2)
+    assert facts["checks"] == {"web.1": "ok", "web.2": "failing"}
+    assert facts["lines"][1]["reason"] == "exit code 1; next try in 3s"
 
 
-def test_health_of_a_node_that_stops_is_1() -> None:
-    with open_shop(telling(process("web.1"), state=NodeState.STOPPING)) as (place, _):
-        assert place.run("health").returncode == 1
+def test_health_asks_for_names_and_leaves_checks_out(bookshop: Shops) -> None:
+    place, node = bookshop
+    place.run("health", "web", "--exclude", "database", "--exclude", "disk")
+    assert node.wait_for(m.Health) == m.Health(names=("web",), exclude=("database", "disk"))
+
+
+def test_metrics_are_printed_as_they_come(bookshop: Shops) -> None:
+    place, _ = bookshop
+    assert place.run("metrics").stdout == "# EOF\n"
 
 
 # -- pid, version, paths --

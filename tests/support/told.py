@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from limpet_supervisor.model.health import Line
+from limpet_supervisor.model.health import Status as Health
 from limpet_supervisor.model.status import (
     Death,
     Event,
@@ -47,6 +49,21 @@ def status(*processes: ProcessStatus, **facts: Any) -> m.StatusReply:
     return m.StatusReply(node=NodeFacts(**{**usual, **facts}), processes=processes)
 
 
+def health(told: m.StatusReply, *lines: Line) -> m.HealthReply:
+    """How that node is, with these checks beside its processes'."""
+    of_processes = [
+        Line(each.name, Health.OK if each.ready else Health.FAILING, each.name, each.reason or "")
+        for each in told.processes
+    ]
+    found = (*of_processes, *lines)
+    return m.HealthReply(
+        status=200 if all(line.is_well for line in found) else 503,
+        checks={line.check: line.status.value for line in found},
+        lines=found,
+        node=told.node,
+    )
+
+
 BACKOFF = process(
     "web.2", state=State.BACKOFF, ready=False, pid=None, uptime=None, reason="exit code 1; next try in 3s"
 )
@@ -87,6 +104,10 @@ def answers(request: m.Request) -> Iterator[m.Item | m.Reply]:
             yield m.Pong(node="bookshop", version="1.0.0", pid=os.getpid(), limpet="0.1.0")
         case m.Status():
             yield status(process("web.1"), process("worker.1"))
+        case m.Health():
+            yield health(status(process("web.1"), process("worker.1")), Line("database", Health.OK, "web.1"))
+        case m.Metrics():
+            yield m.MetricsReply(text="# EOF\n")
         case m.Tree():
             yield m.TreeReply(root=TREE)
         case m.Why(name="web.1"):

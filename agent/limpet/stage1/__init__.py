@@ -31,6 +31,7 @@ sockets     looks: fds, sockets
 timers      looks: timers, loop
 facts       looks: environ, modules, runtime_info
 inspection  h, i, src: what one object is
+vitals      loop lag, waits for the GIL, pauses of the collector: only while they are wanted
 looks       the table of all that a session's namespace begins with
 threads     raw threads with the application's signal mask and a name
 tracebacks  what evaluated code raised, without our own frames
@@ -40,5 +41,7 @@ resolving   names followed to objects, as far as that runs none of the applicati
 hints       the signature of the call, and what a name stands for, while one types
 complete    completion that runs none of the application's code
 channel     frames out: bounded, never blocking
+checks      runs the application's health checks
+reports     what the application has for the daemon: checks and metrics
 wire        requests in: `start`, `handle`, `tick`, `stop`, what stage 0 calls
 """

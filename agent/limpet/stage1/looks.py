@@ -15,12 +15,13 @@ from .tasks import task, tasks
 from .threadlist import greenlets, stacks, threads
 from .timers import loop, timers
 from .view import View
+from .vitals import vitals
 
 LOOKS: Final[dict[str, Callable[..., View]]] = {
     look.__name__: look
     for look in (
         *(tasks, task, loop, timers, threads, stacks, greenlets),
-        *(mem, types, instances, gc_stats),
+        *(mem, types, instances, gc_stats, vitals),
         *(fds, sockets, environ, modules, runtime_info),
     )
 }

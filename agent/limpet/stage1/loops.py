@@ -31,18 +31,18 @@ def running_loops() -> dict[Any, int]:
                 names = variables(frame)
                 this = names.get("self")
                 for candidate in (this, own_names(this).get("_loop"), names.get("loop")):
-                    if is_a(candidate, kind) and _runs(candidate):
+                    if is_a(candidate, kind) and runs(candidate):
                         found.setdefault(id(candidate), (candidate, ident))
             frame = frame.f_back
     for task in registered():
         loop = read(task, "_loop")
-        if id(loop) not in found and loop is not None and is_a(loop, kind) and _runs(loop):
+        if id(loop) not in found and loop is not None and is_a(loop, kind) and runs(loop):
             found[id(loop)] = (loop, own_names(loop).get("_thread_id") or 0)
     main = main_thread()
     return dict(sorted(found.values(), key=lambda item: item[1] != main))
 
 
-def _runs(loop: Any) -> bool:
+def runs(loop: Any) -> bool:
     """Whether a loop runs; asyncio's own, also subclassed, is not asked for it."""
     names = own_names(loop)
     if "_thread_id" in names:  # asyncio.BaseEventLoop

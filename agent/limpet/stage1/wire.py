@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from limpet.agent import Connection
 
-from . import output
+from . import output, reports, vitals
 from .channel import Channel
+from .checks import Checks
 from .complete import complete
 from .evaluate import Evaluations
 from .hints import about, signature
@@ -24,11 +25,13 @@ _Answer = dict[str, Any]
 
 
 class _Agent:
-    """One connection's channel and evaluations."""
+    """One connection's channel, evaluations, checks and vitals."""
 
     def __init__(self, connection: Connection) -> None:
         self.channel = Channel(connection)
         self.evaluations = Evaluations(self.channel.send)
+        self.checks = Checks(self.channel.send)
+        self.vitals = vitals.serve(self.channel.send)
 
     def handle(self, frame: dict[str, Any]) -> None:
         """Answers one request, now or from a thread of its own."""
@@ -66,6 +69,13 @@ class _Agent:
             case "check":
                 session = evaluations.session(frame["session"])
                 self._apart(request, "checked", lambda: _checked(frame["source"], session.flags))
+            case "serve":
+                self._answer(request, "served", reports.serve(self.checks))
+            case "telemetry":
+                self._apart(request, "telemetry", reports.telemetry)
+            case "vitals":
+                (self.vitals.hold if frame["on"] else self.vitals.release)("daemon", frame["limit"])
+                self._answer(request, "done", {})
             case "stacks":
                 self._apart(request, "stacks", lambda: {"text": stacks().text})
             case _:
@@ -124,6 +134,7 @@ def start(connection: Connection) -> None:
 def handle(body: bytes) -> None:
     """Answers the request in `body`; never raises."""
     agent = _running[0]
+    agent.vitals.woken()
     request = 0
     try:
         frame = json.loads(body)
@@ -140,11 +151,17 @@ def want() -> None:
 
 def tick() -> float:
     """Does what is due; seconds until it wants to be called again."""
-    return _running[0].evaluations.tick()
+    agent = _running[0]
+    vital = agent.vitals.tick()
+    wait = min(agent.evaluations.tick(), agent.checks.tick(), vital)
+    agent.vitals.waits(wait)
+    return wait
 
 
 def stop(*, forked: bool) -> None:
     """The connection is gone; or, `forked`, this is the child of a fork and everything was the parent's."""
     agent = _running[0]
     agent.channel.close()
+    agent.vitals.close()
+    agent.checks.close()
     agent.evaluations.close(forked=forked)

@@ -1,38 +1,46 @@
-"""Exit code 0 when every process that should run is ready, else 1: for HEALTHCHECK and scripts."""
+"""Is all well? Exit code 0 when every check that counts is, else 1: for HEALTHCHECK, probes and scripts.
+
+The checks are Limpet's own (each process is ready, its event loop goes round, nothing runs out) and those of
+the application (limpet.health). The same is served over HTTP where [health] bind says so.
+"""
 
 from argparse import ArgumentParser, Namespace
 
-from limpet_shell import options, output, target
+from limpet_shell import options, output, render, target
 from limpet_supervisor.client import messages
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """--json and --timeout."""
+    """NAME…, --exclude, --json and --timeout."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="processes or instances: web, web.1 (all)")
+    parser.add_argument(
+        "--exclude", action="append", default=[], metavar="CHECK", help="leave a check out; may be repeated"
+    )
     options.add_json(parser)
     options.add_timeout(parser, 5.0, "how long to wait for the answer (5s)")
 
 
 def run(arguments: Namespace) -> int:
     """Says it."""
+    request = messages.Health(names=tuple(arguments.names), exclude=tuple(arguments.exclude))
     with target.connect(arguments) as client:
-        reply: messages.StatusReply = client.request(messages.Status(), arguments.timeout)
-    node = reply.node
-    waiting = [p for p in reply.processes if not p.ready and p.state not in {"exited", "stopped"}]
-    healthy = node.ready >= node.wanted and node.state == "running"
+        reply: messages.HealthReply = client.request(request, arguments.timeout)
+    healthy = reply.status == 200
     if arguments.json:
-        not_ready = [p.name for p in waiting]
+        import msgspec
+
         output.write_json(
             {
                 "schema": 1,
                 "healthy": healthy,
-                "ready": node.ready,
-                "wanted": node.wanted,
-                "not_ready": not_ready,
+                "status": reply.status,
+                "ready": reply.node.ready,
+                "wanted": reply.node.wanted,
+                "checks": reply.checks,
+                "lines": msgspec.to_builtins(reply.lines),
             }
         )
-        return 0 if healthy else 1
-    output.write(f"{node.name} is {node.state.value}: {node.ready} of {node.wanted} processes ready")
-    for process in waiting:
-        reason = f": {output.printable(process.reason)}" if process.reason else ""
-        output.write(f"  {process.name} is {process.state.value}{reason}")
+    else:
+        for line in render.health_lines(reply, output.painter()):
+            output.write(line)
     return 0 if healthy else 1

@@ -8,6 +8,8 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo
 
 from limpet_supervisor.model.spec import (
+    HealthSpec,
+    Interval,
     Liveness,
     NodeSpec,
     ProcessSpec,
@@ -16,7 +18,7 @@ from limpet_supervisor.model.spec import (
     ReleaseOptions,
     SocketSpec,
 )
-from limpet_supervisor.model.units import Size
+from limpet_supervisor.model.units import Duration, Size
 
 from .names import Path
 from .read import Form, Reader, Refused, fields_of
@@ -87,7 +89,42 @@ def pattern(reader: Reader, value: Any, path: Path) -> str:
     return text
 
 
-_TARGETS: Final = {"tcp": address, "http": url, "log": pattern}
+def served(reader: Reader, value: Any, path: Path) -> str:
+    """Where the node itself listens: an address that no resolver has to be asked for; empty for nowhere."""
+    if reader.value(str, value, path) == "":
+        return ""
+    text = address(reader, value, path)
+    host = text.rpartition(":")[0].strip("[]")
+    if not text.startswith("unix:") and host != "localhost":
+        from ipaddress import ip_address
+
+        try:
+            ip_address(host.partition("%")[0])
+        except ValueError:
+            raise reader.expected(path, 'a numeric address or "localhost"', text) from None
+    return text
+
+
+def check_name(reader: Reader, value: Any, path: Path) -> str:
+    """The name of a check of limpet.health."""
+    text: str = reader.value(str, value, path)
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise reader.expected(path, "the name of a check, as in @health.check(NAME)", text)
+    return text
+
+
+def interval(reader: Reader, value: Any, path: Path) -> str:
+    """A duration above 0; as text, since it is what a check looks at."""
+    return f"{float(reader.value(Interval, value, path)):g}s"
+
+
+_TARGETS: Final = {
+    "tcp": address,
+    "http": url,
+    "log": pattern,
+    "health": check_name,
+    "loop": interval,
+}
 """The kinds of check that look at a target, and how it reads."""
 
 
@@ -151,6 +188,8 @@ def _check(reader: Reader, cls: type[Check], value: Any, path: Path) -> Check:
                 wrong = True
     if wrong:
         raise Refused
+    if found["kind"] == "loop":  # how long it may be blocked is said already
+        found = {"every": Duration(1), "failures": 1, **found}
     return cls(**found)
 
 
@@ -298,6 +337,7 @@ FORMS: Final[dict[tuple[type[Struct], str], Form]] = {
     (ProcessSpec, "limits"): limits,
     (ProcessSpec, "env"): env,
     (SocketSpec, "bind"): address,
+    (HealthSpec, "bind"): served,
     (NodeSpec, "providers"): providers,
     (ReleaseOptions, "python"): python,
     (ReleaseOptions, "steps"): steps,

@@ -43,6 +43,7 @@ NODE_KEYS: Final = (
     "validate_compile_env",
     "runtime_config",
     "providers",
+    "health",
     "on_supervisor_death",
 )
 """The fields of NodeSpec that a release's table sets; the others are found out."""

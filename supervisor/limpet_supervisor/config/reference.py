@@ -36,6 +36,7 @@ TABLES: Final[dict[str, tuple[tuple[type[Struct], tuple[str, ...]], ...]]] = {
     "supervisor": ((spec.SupervisorSpec, tuple(fields_of(spec.SupervisorSpec))),),
     "ready": ((spec.Ready, ("timeout", "every")),),
     "liveness": ((spec.Liveness, ("every", "timeout", "failures")),),
+    "health": ((spec.HealthSpec, tuple(fields_of(spec.HealthSpec))),),
     "backoff": ((spec.Backoff, tuple(fields_of(spec.Backoff))),),
     "log": ((spec.Log, tuple(fields_of(spec.Log))),),
     "strip": ((spec.Strip, tuple(fields_of(spec.Strip))),),

@@ -31,6 +31,12 @@ def check_process(reader: Reader, path: Path, spec: ProcessSpec) -> None:
                 '"completed" with restart = "permanent": it would be run again and again; '
                 'set restart = "transient" or "temporary"',
             )
+    if spec.liveness is not None and (*path, "liveness") not in bad:
+        kind = spec.liveness.kind
+        if kind in ("health", "loop") and not spec.agent:
+            reader.problem(
+                (*path, "liveness"), f'"{kind}" with agent = false: only the agent can see that; leave it out'
+            )
     if spec.log.on_full == "drop" and spec.log.file == "none" and (*path, "log") not in bad:
         reader.problem((*path, "log", "on_full"), 'there is no file that could be full: file = "none"')
 

@@ -7,6 +7,7 @@ never blocks on a client; what a client began ends when its connection does.
 import os
 import socket
 import struct
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ _LAST_RETRY: Final = 2.0
 _MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 _LAST: Final = int(zmq.NOBLOCK)
 _CREDENTIALS: Final = struct.Struct("3i")
+TOOK_BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0)
 _MONITOR_EVENT: Final = struct.Struct("=HI")
 """zmq_socket_monitor(3): event and value. zmq.utils.monitor would import asyncio, which costs 8 MB."""
 
@@ -104,6 +106,9 @@ class Control:
         self.garbage = 0
         """Requests that could not be read."""
         self.requests = 0
+        self.took = [0] * (len(TOOK_BOUNDS) + 1)
+        """Requests by the time that the loop has spent on each, by TOOK_BOUNDS."""
+        self.took_seconds = 0.0
         self._reactor = reactor
         self._handle = handle
         self._on_gone = on_gone
@@ -227,6 +232,7 @@ class Control:
                 Answer(self, peer, unread).fail(error)
             return
         answer = Answer(self, peer, request_id)
+        began = self._reactor.now()
         try:
             self._handle(request, answer)
         except LimpetError as error:
@@ -235,6 +241,10 @@ class Control:
             # A bug of ours in one request is that request's failure.
             answer.fail(ProtocolError(f"The node failed to answer: {error!r}", todo="please report this"))
             raise
+        finally:
+            took = self._reactor.now() - began
+            self.took[bisect_left(TOOK_BOUNDS, took)] += 1
+            self.took_seconds += took
 
     def _disconnections(self) -> None:
         while True:

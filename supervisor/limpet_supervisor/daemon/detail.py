@@ -45,6 +45,8 @@ class Details:
     Args:
         directories: whose file systems must not run full.
         sockets: the node's listening sockets, name and descriptor.
+        aside: where what may have to wait is done.
+        sampler: knows what the processes use.
     """
 
     def __init__(
@@ -53,13 +55,16 @@ class Details:
         observer: Observer,
         directories: tuple[str, ...],
         sockets: Iterable[tuple[str, int]],
+        *,
+        aside: Aside,
+        sampler: Sampler,
     ) -> None:
         self._node = node
         self._observer = observer
         self._directories = directories
         self._sockets = sockets
-        self._aside = Aside(node.reactor)
-        self._sampler = Sampler(node, self._aside)
+        self._aside = aside
+        self._sampler = sampler
 
     def system(self, answer: Answer) -> None:
         """The node and what it stands on."""

@@ -24,6 +24,7 @@ from .observe import Observer
 
 if TYPE_CHECKING:
     from .detail import Details
+    from .reports import Reports
     from .stuck import Stuck
 
 _PROGRESS_EVERY: Final = 1.0
@@ -70,6 +71,7 @@ class Handlers:
         consoles: Consoles,
         *,
         details: Callable[[], "Details"],
+        reports: Callable[[], "Reports"],
         stuck: Callable[[], "Stuck"],
         restart: Callable[[bool], None],
     ) -> None:
@@ -78,6 +80,7 @@ class Handlers:
         self.consoles = consoles
         self._make_details = details
         self._details: Details | None = None
+        self.reports = reports
         self._make_stuck = stuck
         self._stuck: Stuck | None = None
         self._restart = restart
@@ -211,6 +214,21 @@ class Handlers:
     def stacks(self, request: m.Stacks, answer: Answer) -> None:
         """What processes are doing, whether they answer or not."""
         self.stuck().stacks(request, answer)
+
+    @_answers(m.Health, Right.OBSERVE)
+    def health(self, request: m.Health, answer: Answer) -> None:
+        """Is all well?"""
+        self.reports().answer_health(request, answer)
+
+    @_answers(m.Vitals, Right.OBSERVE)
+    def vitals(self, request: m.Vitals, answer: Answer) -> None:
+        """What processes feel like from within."""
+        self.reports().answer_vitals(request, answer)
+
+    @_answers(m.Metrics, Right.OBSERVE)
+    def metrics(self, _request: m.Metrics, answer: Answer) -> None:
+        """All metrics."""
+        self.reports().answer_metrics(answer)
 
     @_answers(m.Cancel, Right.OBSERVE)
     def cancel(self, request: m.Cancel, answer: Answer) -> None:

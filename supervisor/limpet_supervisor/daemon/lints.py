@@ -78,6 +78,21 @@ def lints(processes: Iterable[Facts], limits: Iterable[Limit], now: float) -> tu
     return tuple(sorted(found, key=lambda each: _SEVERITIES.index(each.severity)))
 
 
+def storm(deaths: Iterable[Death], now: float) -> list[Death]:
+    """The ends by itself within the last minute, if they are so many that they are a storm; else none.
+
+    Args:
+        deaths: of one instance.
+        now: wall-clock time, as the deaths'.
+    """
+    recent = [
+        death
+        for death in deaths
+        if now - death.at <= _STORM_WINDOW and not death.cause.startswith(("stopped", "restarted", "removed"))
+    ]
+    return recent if len(recent) >= _STORM else []
+
+
 def _of_process(facts: Facts, now: float) -> Iterator[Finding]:
     for rule in (_storm, _life, _killed, _silent, _loop, _writer, _memory, _fds, _bounds, _agent):
         yield from rule(facts, now)
@@ -85,13 +100,8 @@ def _of_process(facts: Facts, now: float) -> Iterator[Finding]:
 
 def _storm(facts: Facts, now: float) -> Iterator[Finding]:
     """It ends by itself again and again."""
-    recent = [
-        death
-        for death in facts.deaths
-        if now - death.at <= _STORM_WINDOW and not death.cause.startswith(("stopped", "restarted", "removed"))
-    ]
     name = facts.status.name
-    if len(recent) >= _STORM:
+    if recent := storm(facts.deaths, now):
         how = f"{recent[0].exit}, {recent[0].cause}" if recent[0].pid else recent[0].cause
         text = f"ended {len(recent)} times in the last {_STORM_WINDOW:.0f}s; the last time: {how}"
         yield Finding("restart_storm", "critical", name, text, f"see: why {name}")

@@ -14,6 +14,7 @@ from limpet_supervisor.core import effects as do
 from limpet_supervisor.core import events as ev
 from limpet_supervisor.core.state import FAULTS, Instance, Life, Tree, plant
 from limpet_supervisor.core.tree import is_settled, step
+from limpet_supervisor.model.health import Vitals
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
 from limpet_supervisor.model.status import Death, Event, NodeState
 from limpet_supervisor.runtime.agents import Agents
@@ -65,6 +66,8 @@ class Node:
         """Called with each lifecycle event."""
         self.conditions: dict[object, Callable[[], None]] = {}
         """Called after each change, until they remove themselves."""
+        self.vitals: Callable[[str], Vitals | None] = _unknown
+        """What an instance feels like from within, as far as somebody measures it."""
         self.processes: Processes
         self._boxes = boxes
         self._log = log
@@ -288,6 +291,10 @@ class Node:
         """For whoever cannot wait: SIGKILL for everything, now."""
         for name in list(self.tree.instances):
             self.processes.kill(name)
+
+
+def _unknown(_name: str) -> None:
+    """Nobody measures it."""
 
 
 def _raise(error: Exception) -> None:

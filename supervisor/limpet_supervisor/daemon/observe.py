@@ -99,6 +99,7 @@ class Observer:
         alive = instance.pid is not None
         sample = self._samples.get(instance.name) if alive else None
         agent, why_none = self._agent(instance)
+        vitals = self._node.vitals(instance.name) if alive else None
         return ProcessStatus(
             name=instance.name,
             state=instance.state,
@@ -113,6 +114,9 @@ class Observer:
             reason=self._reason(instance, now),
             supervisor=instance.supervisor,
             agents=self.agents(instance),
+            lag=_rounded(vitals.lag.max) if vitals and vitals.lag else None,
+            gil_wait=_rounded(vitals.gil_wait.max) if vitals and vitals.gil_wait else None,
+            gc_pause=_rounded(vitals.gc.pause) if vitals else None,
         )
 
     def agents(self, instance: Instance) -> tuple[str, ...]:
@@ -272,6 +276,10 @@ class Observer:
                     )
                 )
         return tuple(found)
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 6)
 
 
 def why_no_agent(pid: int) -> str:

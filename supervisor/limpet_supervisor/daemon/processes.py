@@ -26,7 +26,7 @@ from limpet_supervisor.runtime.children import Children
 from limpet_supervisor.runtime.limits import SHORTAGES
 from limpet_supervisor.runtime.notify import NotifySocket
 from limpet_supervisor.runtime.output import Output
-from limpet_supervisor.runtime.probes import LivenessCheck, Readiness
+from limpet_supervisor.runtime.probes import LivenessCheck, Readiness, ReportCheck
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.runtime.store import Record, Store
 from limpet_supervisor.runtime.sweep import Sweep
@@ -50,6 +50,10 @@ class Cancellable(Protocol):
 
     def cancel(self) -> None:
         """It calls nobody any more."""
+
+
+Judge = Callable[[str, Liveness], tuple[bool | None, str]]
+"""Whether an instance passes a liveness check of what it reports itself; None: that is not known; and why."""
 
 
 class Running:
@@ -95,8 +99,10 @@ class Processes:
         around: spawn.Surroundings,
         directory: str,
         nofile: tuple[int, int],
+        judge: Judge,
     ) -> None:
         self.running: dict[str, Running] = {}
+        self._judge = judge
         self._names: dict[int, str] = {}
         """Main pid -> instance."""
         self._reactor = reactor
@@ -281,6 +287,11 @@ class Processes:
                 if failures >= liveness.failures:
                     self._fault(name, running, Cause.LIVENESS, f"liveness check failed: {detail}")
 
+            if liveness.kind in ("health", "loop"):
+                running.until_end.append(
+                    ReportCheck(self._reactor, liveness, lambda: self._judge(name, liveness), failed)
+                )
+                return
             running.until_end.append(
                 LivenessCheck(
                     self._reactor,

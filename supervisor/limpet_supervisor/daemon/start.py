@@ -29,6 +29,7 @@ from limpet_supervisor.runtime.sockets import Listeners
 
 from .blackbox import BlackBoxes
 from .bundle import Stage1
+from .counts import Counts
 from .ground import Ground
 from .node import Node
 from .processes import Processes
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from limpet_supervisor.runtime.stacks import Ladder
 
     from .detail import Details
+    from .reports import Reports
     from .stuck import Stuck
 
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
+HEALTH: Final = "LIMPET_HEALTH"
+"""The variable that says where health and metrics are served."""
 _CONTROL_EVERY: Final = 1.0
 _PROGRESS_EVERY: Final = 1.0
 _PROGRESS_SHOWN: Final = 3
@@ -129,6 +133,7 @@ class Daemon:
         self._reactor = Reactor()
         self._ground = Ground(directory.prepare(node_name(spec)))
         self._listeners = Listeners()
+        self._made_reports: Reports | None = None
         self._output: Output | None = None
         try:
             self._build(spec, stdout, color=color)
@@ -167,6 +172,7 @@ class Daemon:
             bundle=Stage1(self._reactor).frame,
             uids=users,
             owner=self._owner,
+            on_push=lambda connection, kind, data: self._reports().pushed(connection, kind, data),
         )
 
         @cache
@@ -204,9 +210,29 @@ class Daemon:
             ),
             directory=f"{run.path}/notify",
             nofile=self._nofile,
+            judge=lambda name, liveness: self._reports().judge(name, liveness),
         )
         self._agents = agents
+        self._counts = Counts()
+        self.node.subscribers[self] = self._counts.heard
         self._reactor.on_signal(signal.SIGTERM, self._terminated)
+
+    def _reports(self) -> "Reports":
+        """What processes report, and what comes of it; loaded when the first of it is needed."""
+        if self._made_reports is None:
+            from .observe import Observer
+            from .reports import Reports
+
+            run = self._ground.directory
+            self._made_reports = Reports(
+                self.node,
+                Observer(self.node),
+                counts=self._counts,
+                directories=(run.path, run.logs),
+                control=lambda: getattr(self, "_control", None),
+                log=self._log,
+            )
+        return self._made_reports
 
     def _owner(self, pid: int) -> str | None:
         return self.node.processes.owner_of(pid)
@@ -264,7 +290,15 @@ class Daemon:
         def details() -> "Details":
             from .detail import Details
 
-            return Details(self.node, observer, (run.path, run.logs), self._listeners.descriptors)
+            reports = self._reports()
+            return Details(
+                self.node,
+                observer,
+                (run.path, run.logs),
+                self._listeners.descriptors,
+                aside=reports.aside,
+                sampler=reports.sampler,
+            )
 
         def stuck() -> "Stuck":
             from .stuck import Stuck
@@ -273,7 +307,13 @@ class Daemon:
 
         consoles = Consoles(self.node, observer)
         handlers = Handlers(
-            self.node, observer, consoles, details=details, stuck=stuck, restart=self._restart
+            self.node,
+            observer,
+            consoles,
+            details=details,
+            reports=self._reports,
+            stuck=stuck,
+            restart=self._restart,
         )
         path = run.control
         try:
@@ -284,6 +324,8 @@ class Daemon:
             return
         self._handlers = handlers
         self._observer = observer
+        if bind := health_bind(self._spec):
+            self._reports().serve(bind)
         self._tell_manager()
 
     def _restart(self, restarting: bool) -> None:
@@ -420,6 +462,8 @@ class Daemon:
         if hasattr(self, "_handlers"):
             self._handlers.finish(restarting=self._restarting)
             self._control.close()
+        if self._made_reports is not None:
+            self._made_reports.close()
         self._agents.close()
         node.processes.close()
         node.output.shutdown()
@@ -442,6 +486,12 @@ class Daemon:
         except OSError as error:
             self._code = 1
             sys.stderr.write(f"limpet: {self._spec.name} cannot boot again. {error.strerror}. start it\n")
+
+
+def health_bind(spec: NodeSpec) -> str:
+    """Where health and metrics shall be served: LIMPET_HEALTH, or what is configured; empty: nowhere."""
+    bind = os.environ.get(HEALTH, spec.health.bind)
+    return "" if bind.lower() in ("off", "none") else bind
 
 
 def _stopped(_number: int, _frame: object) -> None:

@@ -42,6 +42,7 @@ Interval = Annotated[
     Duration, Meta(extra={"gt": 0}, description='a duration above 0, such as "250ms", "10s" or "1m30s"')
 ]
 """msgspec has no ranges for types of ours, so the one bound stands in `extra`."""
+Percent = Annotated[int, Meta(ge=1, le=100, description="percent, 1 to 100")]
 Octal = Annotated[str, Meta(pattern=r"^([0-7]{3,4})?$", description='octal permissions such as "027"')]
 Entry = Annotated[
     str,
@@ -97,11 +98,15 @@ class Ready(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Liveness(Struct, frozen=True, forbid_unknown_fields=True):
-    """A check that a ready process must keep passing; it is killed after `failures` in a row."""
+    """A check that a ready process must keep passing; it is killed after `failures` in a row.
 
-    kind: Literal["tcp", "http", "exec"]
+    kind and target: `tcp`, `http` and `exec` as for `ready`; `health` (the application's own check of that
+    name, limpet.health, has not failed); `loop` (its event loop has not been blocked for so long).
+    """
+
+    kind: Literal["tcp", "http", "exec", "health", "loop"]
     target: str = ""
-    """What tcp and http look at: an address, a URL."""
+    """What the others look at: an address, a URL, the name of a check, a duration."""
     command: tuple[str, ...] = ()
     """The command of `exec`."""
     every: Interval = Duration(10)
@@ -110,6 +115,27 @@ class Liveness(Struct, frozen=True, forbid_unknown_fields=True):
     """A check that takes longer has failed."""
     failures: Positive = 3
     """So many failed checks in a row, and the process is killed and restarted."""
+
+
+class HealthSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """What counts as healthy, and where it is served."""
+
+    bind: str = ""
+    """`127.0.0.1:9464` or `unix:/path`: there /health, /livez, /readyz, /startupz and /metrics are served.
+    Empty: nowhere. The node's variable LIMPET_HEALTH comes first; there `off` is nowhere."""
+    loop: Interval = Duration(1)
+    """An event loop that is blocked for longer fails the check `loop`."""
+    memory: Percent = 90
+    """The check `memory` warns above so much of the control group's limit, or the host's memory."""
+    disk: Percent = 95
+    """The check `disk` warns above so much of a file system with the node's state or logs."""
+    descriptors: Percent = 85
+    """The check `descriptors` warns above so much of the limit of the node or of a process."""
+    processes: Percent = 90
+    """The check `processes` warns above so much of the limit of processes and threads, the control group's
+    or the host's."""
+    ignore: tuple[str, ...] = ()
+    """Names of checks that are shown and count for nothing."""
 
 
 class Backoff(Struct, frozen=True, forbid_unknown_fields=True):
@@ -324,6 +350,8 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `runtime_config`."""
     runtime_config: str = ""
     """The file evaluated at each boot; default: `config/runtime.py`, if there is one; `false`: none."""
+    health: HealthSpec = HealthSpec()
+    """Table `[….health]`: what counts as healthy, and where it is served."""
     env: str = "dev"
     """What config_env() says: dev in a project, prod in a release."""
     on_supervisor_death: Literal["adopt", "die"] = "adopt"

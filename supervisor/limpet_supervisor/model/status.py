@@ -96,6 +96,13 @@ class ProcessStatus(Struct, frozen=True):
     """Name of its supervisor."""
     agents: tuple[str, ...] = ()
     """Names of its processes with an agent, by which they are evaluated in: `web.1`, then `web.1/4711`, …"""
+    lag: float | None = None
+    """Seconds that its event loop was late at most within the last ten; None: there is none, or nobody
+    measures."""
+    gil_wait: float | None = None
+    """Seconds that a thread in it has waited at most for the interpreter, or a CPU, within the last ten."""
+    gc_pause: float | None = None
+    """Seconds of the longest pause for its garbage collector within the last ten."""
 
 
 class NodeFacts(Struct, frozen=True):

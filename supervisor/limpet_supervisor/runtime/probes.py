@@ -110,6 +110,40 @@ class Readiness:
             self._timer = self._reactor.call_later(self._ready.every, self._attempt)
 
 
+class ReportCheck:
+    """Judges what a process reports of itself, every so often, until it is cancelled.
+
+    Args:
+        judge: whether it passes (None: not known, which is not held against it), and what was seen.
+        on_failure: gets the number of failures in a row, and what was seen at the last.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        liveness: Liveness,
+        judge: Callable[[], tuple[bool | None, str]],
+        on_failure: Callable[[int, str], None],
+    ) -> None:
+        self.failures = 0
+        """Failures in a row."""
+        self._judge = judge
+        self._on_failure = on_failure
+        self._timer = reactor.call_every(liveness.every, self._look)
+
+    def cancel(self) -> None:
+        """No look and no call from here on."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        passed, detail = self._judge()
+        if passed:
+            self.failures = 0
+        elif passed is not None:
+            self.failures += 1
+            self._on_failure(self.failures, detail)
+
+
 class LivenessCheck:
     """Repeats the probe of `liveness`, `every` seconds after each answer, until it is cancelled."""
 

@@ -32,6 +32,8 @@ class Stat(NamedTuple):
     rss: int
     """Resident bytes."""
     threads: int
+    waited: int
+    """CPU time of its dead and waited-for children, in clock ticks."""
 
 
 class Usage(NamedTuple):
@@ -77,6 +79,7 @@ def stat(pid: int) -> Stat | None:
         int(rest[19]),
         int(rest[21]) * PAGE,
         int(rest[17]),
+        int(rest[13]) + int(rest[14]),
     )
 
 
@@ -165,6 +168,17 @@ def descriptors(pid: int) -> int | None:
         return os.stat(path).st_size or len(os.listdir(path))
     except OSError:
         return None
+
+
+def proportional(pid: int) -> int | None:
+    """Bytes of memory with what is shared divided by its users (PSS); None if it is gone, or not ours to see.
+
+    The kernel walks all of the process's memory for it: not for each look.
+    """
+    for line in (_read(f"/proc/{pid}/smaps_rollup") or b"").splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
 
 
 def environ(pid: int, variable: str) -> str | None:

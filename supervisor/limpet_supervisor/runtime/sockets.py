@@ -69,7 +69,7 @@ def _bound(spec: SocketSpec) -> socket.socket:
         )[0]
         return _listen(socket.socket(family, kind, protocol), where, spec)
     if address.family == socket.AF_UNIX and not address.host.startswith("\0"):
-        _clear_stale(address.host)
+        clear_stale(address.host)
     return _listen(socket.socket(address.family, socket.SOCK_STREAM), address.target, spec)
 
 
@@ -90,7 +90,7 @@ def _listen(made: socket.socket, where: object, spec: SocketSpec) -> socket.sock
     return made
 
 
-def _clear_stale(path: str) -> None:
+def clear_stale(path: str) -> None:
     """Removes a Unix socket that nobody listens on any more: a crash has left it.
 
     Raises:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from limpet_supervisor.model.figures import Detail, Figures, Finding, Host, Limit, Listening, Own
+from limpet_supervisor.model.health import Line
+from limpet_supervisor.model.health import Vitals as VitalFacts
 from limpet_supervisor.model.stacks import ProcessProfile, ProcessStacks
 from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus
 
@@ -208,6 +210,24 @@ class LintsReply(Reply, tag="lints", frozen=True):
     findings: tuple[Finding, ...]
 
 
+class HealthReply(Reply, tag="health", frozen=True):
+    """How the node and its processes are."""
+
+    status: int
+    """200 or 503: whether every check that counts is well."""
+    checks: dict[str, str]
+    """Each check by name, with the worst that it has come to anywhere."""
+    lines: tuple[Line, ...]
+    """Each check of each process."""
+    node: NodeFacts
+
+
+class MetricsReply(Reply, tag="metrics", frozen=True):
+    """All metrics as text, OpenMetrics 1.0."""
+
+    text: str
+
+
 # --- stream items ------------------------------------------------------------------------------------------
 
 
@@ -240,6 +260,14 @@ class OutputItem(Item, tag="output", frozen=True):
 
     stream: str
     text: str
+
+
+class VitalsItem(Item, tag="vitals", frozen=True):
+    """The vitals of one process with an agent, about once a second."""
+
+    process: str
+    pid: int
+    vitals: VitalFacts
 
 
 class ProgressItem(Item, tag="progress", frozen=True):
@@ -347,6 +375,28 @@ class Stacks(Request, tag="stacks", frozen=True):
     name: str
     native: bool = False
     """Frames of C extensions as well."""
+
+
+class Health(Request, tag="health", frozen=True):
+    """Is all well? `names` (processes or instances) narrows it; checks in `exclude` are left out."""
+
+    reply = HealthReply
+    names: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class Vitals(Request, tag="vitals", frozen=True):
+    """The vitals of the named processes (all if none) as VitalsItems, measured as long as somebody asks."""
+
+    reply = StreamEnd
+    streams = True
+    names: tuple[str, ...] = ()
+
+
+class Metrics(Request, tag="metrics", frozen=True):
+    """All metrics, as a scrape has them."""
+
+    reply = MetricsReply
 
 
 class Cancel(Request, tag="cancel", frozen=True):
@@ -541,6 +591,9 @@ AnyRequest = (
     | Sample
     | InDetail
     | Lints
+    | Health
+    | Vitals
+    | Metrics
     | Cancel
     | StopNode
     | RestartNode
@@ -579,5 +632,7 @@ AnyReply = (
     | CompleteReply
     | SignatureReply
     | CheckReply
+    | HealthReply
+    | MetricsReply
 )
-AnyItem = LogItem | LogsPast | EventItem | OutputItem | ProgressItem
+AnyItem = VitalsItem | LogItem | LogsPast | EventItem | OutputItem | ProgressItem

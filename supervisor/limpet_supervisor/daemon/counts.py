@@ -1,0 +1,55 @@
+"""What has happened since the node began, counted for its metrics: starts, and ends by their cause."""
+
+from collections import Counter
+from typing import Final
+
+from limpet_supervisor.model.status import Event
+
+CAUSES: Final = {
+    "stopped by a command": "stopped",
+    "restarted by a command": "restarted",
+    "removed": "removed",
+    "stopped by its supervisor": "supervisor",
+    "not ready": "not_ready",
+    "liveness": "liveness",
+    "uses ": "memory",
+    "above max_memory": "memory",
+    "reached max_age": "age",
+    "could not be started": "not_started",
+}
+"""What the cause of an end begins with, and the label that it becomes: there are never more than these, and
+`exit` (by itself, with code 0), `crash` (with another code) and `signal`."""
+
+
+class Counts:
+    """Hears of the node's events."""
+
+    def __init__(self) -> None:
+        self.starts: Counter[str] = Counter()
+        """By instance."""
+        self.ends: Counter[tuple[str, str]] = Counter()
+        """By instance and cause."""
+        self.escalations = 0
+
+    def heard(self, event: Event) -> None:
+        """An event of the node's."""
+        match event.kind:
+            case "started":
+                self.starts[event.process] += 1
+            case "exited":
+                self.ends[event.process, cause_of(event)] += 1
+            case "start_failed":
+                self.ends[event.process, "not_started"] += 1
+            case "escalated":
+                self.escalations += 1
+
+
+def cause_of(event: Event) -> str:
+    """The label for why a process has ended."""
+    text = str(event.detail.get("cause", ""))
+    for beginning, label in CAUSES.items():
+        if text.startswith(beginning):
+            return label
+    if event.detail.get("signal"):
+        return "signal"
+    return "crash" if event.detail.get("code") else "exit"

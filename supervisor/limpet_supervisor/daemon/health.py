@@ -1,0 +1,367 @@
+"""How the node is: the application's checks as its agents push them, and those of Limpet itself.
+
+Limpet's own: each process by its name (ready, as many as shall run), `loop` (its event loop goes round, its
+interpreter answers), `restarts` (nothing ends again and again), and what can run out: `memory`, `disk`,
+`descriptors`, `processes`. Only the first two count as long as nothing has run out: a node that is near a
+limit still serves.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from limpet_supervisor.core.state import Instance, Outcome
+from limpet_supervisor.errors import LimpetError
+from limpet_supervisor.model.figures import Figures, Limit
+from limpet_supervisor.model.health import WELL, Line, Result, Status
+from limpet_supervisor.model.masking import masked_text
+from limpet_supervisor.model.spec import Liveness
+from limpet_supervisor.model.status import NodeFacts, NodeState
+from limpet_supervisor.model.units import Duration, format_duration, format_size
+from limpet_supervisor.runtime import host
+from limpet_supervisor.runtime.agents import AgentConnection
+from limpet_supervisor.runtime.aside import Aside
+from limpet_supervisor.wire import messages as m
+from limpet_supervisor.wire.agent import AgentAnswer
+
+from .figures import Sampler, Taken
+from .lints import storm
+from .node import Node
+from .observe import Observer
+from .vitals import Monitor
+
+_FRESH: Final = 5.0
+"""Seconds for which what can run out is good enough."""
+_STALE: Final = 2.0
+"""Seconds beyond its period and timeout after which a result says nothing any more."""
+_CHECKS: Final = 200
+"""Checks of one process that are kept."""
+_REASON: Final = 500
+_ORDER: Final = {status: rank for rank, status in enumerate(Status)}
+
+
+class Health:
+    """Knows how all is.
+
+    Args:
+        directories: whose file systems must not run full.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        observer: Observer,
+        *,
+        monitor: Monitor,
+        aside: Aside,
+        sampler: Sampler,
+        directories: tuple[str, ...],
+    ) -> None:
+        self.garbage = 0
+        self.telemetry: set[AgentConnection] = set()
+        """Agents of processes that use limpet.telemetry."""
+        self._been_ready: set[str] = set()
+        """Processes of which every instance that shall run has been ready at once."""
+        self._node = node
+        self._spec = node.spec.health
+        self._observer = observer
+        self._monitor = monitor
+        self._aside = aside
+        self._sampler = sampler
+        self._directories = directories
+        self._results: dict[AgentConnection, dict[str, tuple[float, Result]]] = {}
+        self._limits: tuple[Line, ...] = ()
+        self._limits_at = float("-inf")
+        self._waiting: list[Callable[[], None]] = []
+
+    # -- what agents say ----------------------------------------------------------------------------------
+
+    def wanted(self, connection: AgentConnection) -> None:
+        """The application has something for us: what?"""
+
+        def served(answer: AgentAnswer) -> None:
+            if not answer.re or not isinstance(answer.data, dict):
+                return
+            if answer.data.get("telemetry") is True:
+                self.telemetry.add(connection)
+            names = answer.data.get("checks")
+            if isinstance(names, list) and names:
+                known = self._results.setdefault(connection, {})
+                now = self._node.reactor.now()
+                for name in names[:_CHECKS]:
+                    if isinstance(name, str) and name not in known:
+                        known[name] = now, Result(name, reason="it has not run yet")
+                self._monitor.hold(connection, lambda each: each is connection)
+
+        connection.request("serve", served)
+
+    def pushed(self, connection: AgentConnection, data: Any) -> None:
+        """A result of a check."""
+        try:
+            result = msgspec.convert(data, Result)
+        except msgspec.ValidationError:
+            self.garbage += 1
+            return
+        known = self._results.setdefault(connection, {})
+        if result.gone:
+            known.pop(result.check, None)
+            return
+        if len(known) >= _CHECKS and result.check not in known:
+            self.garbage += 1
+            return
+        result = msgspec.structs.replace(
+            result, check=result.check[:_REASON], reason=masked_text(result.reason[:_REASON])
+        )
+        known[result.check] = self._node.reactor.now(), result
+
+    # -- what is so now -----------------------------------------------------------------------------------
+
+    def lines(self, names: Iterable[str] = ()) -> tuple[Line, ...]:
+        """Every check that can be told of at once: all but those of what can run out.
+
+        Args:
+            names: instances, processes or supervisors; the node's own checks are left out then.
+
+        Raises:
+            NoSuchProcess: a name means none.
+        """
+        tree = self._node.tree
+        chosen = [instance for name in names for instance in self._observer.names(name)]
+        instances = [tree.instances[name] for name in chosen] if names else tree.in_order()
+        found = [*self._processes(instances)]
+        for instance in instances:
+            for connection in self._node.agents.of(instance.name):
+                if connection.is_process:
+                    found += self._of_agent(connection)
+        if not names:
+            found = [*self._of_node(), *found]
+        return tuple(found)
+
+    def report(
+        self,
+        names: tuple[str, ...],
+        exclude: Iterable[str],
+        then: Callable[[m.HealthReply], None],
+    ) -> None:
+        """Calls `then` with all checks, now or soon.
+
+        Raises:
+            NoSuchProcess: a name means none.
+        """
+        self.lines(names)
+        left_out = frozenset(exclude)
+
+        def told() -> None:
+            try:
+                lines = self.lines(names)
+            except LimpetError:  # removed meanwhile
+                lines = ()
+            if not names:
+                lines = (*lines, *self._limits)
+            then(reply(self.counted(lines, left_out), self._observer.facts()))
+
+        self.look_at_limits(told)
+
+    def all_lines(self) -> tuple[Line, ...]:
+        """Every check, those of what can run out as they were last looked at."""
+        return self.counted((*self.lines(), *self._limits))
+
+    def counted(self, lines: Iterable[Line], left_out: Iterable[str] = ()) -> tuple[Line, ...]:
+        """The lines without those that are left out; those that are configured to be ignored do not count."""
+        out = frozenset(left_out)
+        ignored = frozenset(self._spec.ignore)
+        return tuple(
+            msgspec.structs.replace(line, critical=False) if line.check in ignored else line
+            for line in lines
+            if line.check not in out
+        )
+
+    def judge(self, name: str, liveness: Liveness) -> tuple[bool | None, str]:
+        """Whether an instance passes its liveness check, of kind `health` or `loop`; None: not known."""
+        agents = [each for each in self._node.agents.of(name) if each.is_process]
+        if liveness.kind == "loop":
+            limit = float(Duration.parse(liveness.target))
+            known = [found for each in agents if (found := self._monitor.blocked(each, limit)) is not None]
+            seconds, text = max(known, default=(0.0, ""))
+            if not known:
+                return None, "nothing is known of its event loop"
+            return (False, f"{text} for {format_duration(seconds)}") if seconds > limit else (True, "")
+        lines = [line for each in agents for line in self._of_agent(each) if line.check == liveness.target]
+        if not lines:
+            return None, f"there is no check {liveness.target}"
+        worst = max(lines, key=lambda line: _ORDER[line.status])
+        if worst.status is Status.UNKNOWN:
+            return None, worst.reason
+        return worst.status in WELL, f"{worst.check} is {worst.status}: {worst.reason}"
+
+    def _of_node(self) -> Iterator[Line]:
+        state = self._node.state
+        if state is NodeState.STOPPING:
+            yield Line("node", Status.FAILING, reason="it stops")
+        ends = [
+            (len(recent), name)
+            for name, deaths in self._node.deaths.items()
+            if (recent := storm(deaths, time.time()))
+        ]
+        count, name = max(ends, default=(0, ""))
+        reason = f"{name} ended {count} times within a minute" if ends else ""
+        yield Line("restarts", Status.WARNING if ends else Status.OK, reason=reason, critical=False)
+
+    def _processes(self, instances: Iterable[Instance]) -> Iterator[Line]:
+        """A line for each process: whether those of its instances that shall run are ready."""
+        of_process: dict[str, list[Instance]] = {}
+        for instance in instances:
+            of_process.setdefault(instance.process, []).append(instance)
+        for process, members in of_process.items():
+            wanted = [each for each in members if each.wanted]
+            missing = [
+                each
+                for each in wanted
+                if not each.ready and each.outcome not in (Outcome.EXITED, Outcome.ENDED)
+            ]
+            lines = (self._observer.line(each) for each in missing[:3])
+            reason = "; ".join(f"{line.name}: {line.reason or line.state.value}" for line in lines)
+            yield Line(process, Status.FAILING if missing else Status.OK, process=process, reason=reason)
+
+    def _of_agent(self, connection: AgentConnection) -> Iterator[Line]:
+        name = self.name_of(connection)
+        now = self._node.reactor.now()
+        blocked = self._monitor.blocked(connection)
+        if blocked is not None:
+            yield self._loop(name, connection, *blocked)
+        for at, result in list(self._results.get(connection, {}).values()):
+            age = now - at
+            status, reason = result.status, result.reason
+            if age > result.every + result.timeout + _STALE:
+                # An agent pushes a result each period, also that a check hangs: it cannot.
+                status = Status.UNKNOWN
+                reason = f"nothing was heard of it for {format_duration(age)}"
+            yield Line(
+                result.check,
+                status,
+                process=name,
+                reason=reason,
+                critical=result.critical,
+                age=round(age, 3),
+                took=result.took,
+            )
+
+    def _loop(self, name: str, connection: AgentConnection, seconds: float, text: str) -> Line:
+        if seconds:
+            return Line("loop", Status.FAILING, process=name, reason=f"{text} for {format_duration(seconds)}")
+        vitals = self._monitor.felt(connection)
+        longest = vitals.lag.max if vitals is not None and vitals.lag is not None else 0.0
+        if longest > self._spec.loop:
+            reason = f"its event loop was blocked for {format_duration(longest)} within the last 10s"
+            return Line("loop", Status.WARNING, process=name, reason=reason)
+        return Line("loop", Status.OK, process=name)
+
+    def name_of(self, connection: AgentConnection) -> str:
+        """`web.1`, or `web.1/4711` for a process below it."""
+        instance = self._node.tree.instances.get(connection.process)
+        if instance is not None and instance.pid == connection.pid:
+            return connection.process
+        return f"{connection.process}/{connection.pid}"
+
+    def has_been_ready(self, process: str) -> bool:
+        """Whether all instances of a process have been ready once."""
+        return process in self._been_ready
+
+    def note_ready(self) -> None:
+        """Called after each change: who is ready now has been ready."""
+        tree = self._node.tree
+        for process, members in tree.members.items():
+            if process not in self._been_ready and all(
+                each.ready or not each.wanted for each in (tree.instances[name] for name in members)
+            ):
+                self._been_ready.add(process)
+        self._been_ready &= tree.members.keys()
+
+    def prune(self) -> None:
+        """Forgets those agents that are gone."""
+        here = set(self._node.agents)
+        for gone in self._results.keys() - here:
+            del self._results[gone]
+        self.telemetry &= here
+
+    # -- what can run out ---------------------------------------------------------------------------------
+
+    def look_at_limits(self, then: Callable[[], None]) -> None:
+        """Calls `then` when what can run out has been looked at, at most some seconds ago."""
+        self.prune()
+        now = self._node.reactor.now()
+        if now - self._limits_at < _FRESH:
+            then()
+            return
+        self._waiting.append(then)
+        if len(self._waiting) > 1:
+            return
+        directories = self._directories
+
+        def told(lines: tuple[Line, ...]) -> None:
+            self._limits = lines
+            self._limits_at = self._node.reactor.now()
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                each()
+
+        def failed(error: LimpetError) -> None:
+            told((Line("disk", Status.UNKNOWN, reason=error.why, critical=False),))
+
+        def sampled(taken: Taken) -> None:
+            try:
+                self._aside.do(
+                    lambda: host.limits(*directories),
+                    lambda limits: told(tuple(self._out(limits, taken.figures))),
+                    failed,
+                )
+            except LimpetError as error:
+                failed(error)
+
+        try:
+            self._sampler.take(sampled, failed)
+        except LimpetError as error:
+            failed(error)
+
+    def _out(self, limits: Iterable[Limit], figures: Iterable[Figures]) -> Iterator[Line]:
+        spec = self._spec
+        limits = list(limits)
+        of_processes = [
+            Limit(f"descriptors of {each.name}", each.fds, each.fds_limit)
+            for each in figures
+            if each.fds is not None and each.fds_limit and each.processes == 1
+        ]
+        for check, share, words in (
+            ("memory", spec.memory, ("memory of ",)),
+            ("disk", spec.disk, ("disk of ", "inodes of ")),
+            ("descriptors", spec.descriptors, ("descriptors of ", "open files of ")),
+            ("processes", spec.processes, ("tasks of ",)),
+        ):
+            known = [each for each in (*limits, *of_processes) if each.name.startswith(words)]
+            if known:
+                worst = max(known, key=lambda each: each.share)
+                full = worst.share > share / 100
+                yield Line(
+                    check,
+                    Status.WARNING if full else Status.OK,
+                    reason=_shown(worst) if full else "",
+                    critical=False,
+                )
+
+
+def reply(lines: tuple[Line, ...], node: NodeFacts) -> m.HealthReply:
+    """The verdict on these lines."""
+    checks: dict[str, str] = {}
+    for line in lines:
+        before = checks.get(line.check)
+        if before is None or _ORDER[line.status] > _ORDER[Status(before)]:
+            checks[line.check] = line.status.value
+    status = 200 if all(line.is_well for line in lines) else 503
+    return m.HealthReply(status=status, checks=checks, lines=lines, node=node)
+
+
+def _shown(limit: Limit) -> str:
+    show = format_size if limit.unit == "bytes" else "{:,.0f}".format
+    return f"{limit.name}: {show(limit.used)} of {show(limit.limit)}, {100 * limit.share:.0f} %"

@@ -1,0 +1,252 @@
+"""A scrape: what the node, its processes and the application have measured, as OpenMetrics text.
+
+The loop asks the agents, for a second at most, and goes on; /proc is read and the text made beside it. Those
+who ask while one is on its way get the same. An agent that is late is left out, and counted.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from limpet_supervisor import __version__
+from limpet_supervisor.core.state import Instance
+from limpet_supervisor.errors import LimpetError
+from limpet_supervisor.model.figures import Figures
+from limpet_supervisor.runtime import procfs
+from limpet_supervisor.runtime.agents import AgentConnection
+from limpet_supervisor.runtime.aside import Aside
+from limpet_supervisor.runtime.openmetrics import Histogram, render
+from limpet_supervisor.wire.agent import AgentAnswer
+
+from .application import Application, Source
+from .control import TOOK_BOUNDS, Control
+from .counts import Counts
+from .families import Facts, ProcessFacts, families
+from .figures import Sampler, Taken
+from .health import Health
+from .node import Node
+from .observe import Observer
+from .vitals import Monitor
+
+WITHIN: Final = 1.0
+"""Seconds that the agents have."""
+_PSS_EVERY: Final = 60.0
+"""Seconds between two looks at a process's proportional memory: the kernel walks all of it for that."""
+
+Then = Callable[[bytes | None], None]
+
+
+class Asked(NamedTuple):
+    """What agents have answered."""
+
+    source: Source
+    data: Any
+    seconds: float
+    """That it took."""
+
+
+class Metrics:
+    """Scrapes a node.
+
+    Args:
+        control: the control socket, once there is one.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        observer: Observer,
+        *,
+        health: Health,
+        monitor: Monitor,
+        sampler: Sampler,
+        counts: Counts,
+        control: Callable[[], Control | None],
+    ) -> None:
+        self.late = 0
+        """Times that an agent was."""
+        self._node = node
+        self._observer = observer
+        self._health = health
+        self._monitor = monitor
+        self._sampler = sampler
+        self._counts = counts
+        self._control = control
+        self._aside = Aside(node.reactor)
+        self._application = Application()
+        self._scrapes = 0
+        self._waiting: list[Then] = []
+        self._pss: dict[int, tuple[float, int]] = {}
+
+    def scrape(self, then: Then) -> None:
+        """Calls `then` with the text; None: it could not be made."""
+        self._waiting.append(then)
+        if len(self._waiting) > 1:
+            return
+        self._scrapes += 1
+
+        def sampled(taken: Taken) -> None:
+            self._ask(lambda asked, late: self._render(taken.figures, asked, late))
+
+        def failed(_error: LimpetError) -> None:
+            self._ask(lambda asked, late: self._render((), asked, late))
+
+        def look() -> None:
+            try:
+                self._sampler.take(sampled, failed)
+            except LimpetError as error:
+                failed(error)
+
+        self._health.look_at_limits(look)
+
+    def _tell(self, text: bytes | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            then(text)
+
+    # -- agents -------------------------------------------------------------------------------------------
+
+    def _ask(self, then: Callable[[list[Asked], list[AgentConnection]], None]) -> None:
+        """Asks all agents that have something to tell; `then` gets the answers, and who is late."""
+        self._health.prune()
+        reactor = self._node.reactor
+        began = reactor.now()
+        asked: list[Asked] = []
+        waiting: dict[AgentConnection, int] = {}
+        done = False
+
+        def finish() -> None:
+            nonlocal done
+            if done:
+                return
+            done = True
+            timer.cancel()
+            for connection, request_id in waiting.items():
+                connection.forget(request_id)
+            self.late += len(waiting)
+            then(asked, list(waiting))
+
+        def ask(connection: AgentConnection) -> None:
+            source = Source(connection, self._process_of(connection), self._health.name_of(connection))
+
+            def answered(answer: AgentAnswer) -> None:
+                if not answer.re:
+                    return
+                waiting.pop(connection, None)
+                if answer.re in ("telemetry", "pong"):
+                    asked.append(Asked(source, answer.data, reactor.now() - began))
+                if not waiting and asking_is_over:
+                    finish()
+
+            op = "telemetry" if connection in self._health.telemetry else "ping"
+            waiting[connection] = connection.request(op, answered)
+
+        asking_is_over = False
+        timer = reactor.call_later(WITHIN, finish)
+        for connection in list(self._node.agents):
+            if connection in self._health.telemetry or self._monitor.felt(connection) is not None:
+                ask(connection)
+        asking_is_over = True
+        if not waiting:
+            finish()
+
+    def _process_of(self, connection: AgentConnection) -> str:
+        instance = self._node.tree.instances.get(connection.process)
+        return instance.process if instance is not None else connection.process.rpartition(".")[0]
+
+    # -- text ---------------------------------------------------------------------------------------------
+
+    def _render(self, figures: tuple[Figures, ...], asked: list[Asked], late: list[AgentConnection]) -> None:
+        """Takes all that the loop knows, and has the rest done beside it."""
+        tree = self._node.tree
+        of_instance = {each.name: each for each in figures}
+        processes = [self._facts(instance, of_instance.get(instance.name)) for instance in tree.in_order()]
+        agents = {each.source.name: each.seconds for each in asked}
+        vitals = {
+            self._health.name_of(each): felt
+            for each in self._node.agents
+            if (felt := self._monitor.felt(each)) is not None
+        }
+        control = self._control()
+        facts = Facts(
+            limpet=__version__,
+            node=self._observer.facts(),
+            processes=processes,
+            health=self._health.all_lines(),
+            vitals=vitals,
+            agents=agents,
+            late=self.late,
+            requests=control.requests if control else 0,
+            garbage=control.garbage if control else 0,
+            took=Histogram(
+                TOOK_BOUNDS,
+                tuple(control.took) if control else (0,) * (len(TOOK_BOUNDS) + 1),
+                control.took_seconds if control else 0.0,
+            ),
+            escalations=self._counts.escalations,
+            scrapes=self._scrapes,
+        )
+        here = list(self._node.agents)
+        known = list(tree.specs)
+        now = self._node.reactor.now()
+        application = self._application
+        pss = self._pss
+
+        def work() -> bytes:
+            for each in asked:
+                if each.data is not None:
+                    application.take(each.source, each.data)
+            application.forget_all_but(here, known)
+            theirs = application.families(late)
+            kernel = _kernel({each.name: each.pid for each in processes if each.pid is not None}, now, pss)
+            return render([*families(facts, kernel, application.dropped), *theirs])
+
+        try:
+            self._aside.do(work, self._tell, lambda _error: self._tell(None))
+        except LimpetError:
+            self._tell(None)
+
+    def _facts(self, instance: Instance, figures: Figures | None) -> ProcessFacts:
+        ends = {cause: count for (name, cause), count in self._counts.ends.items() if name == instance.name}
+        running = self._node.processes.running.get(instance.name)
+        return ProcessFacts(
+            name=instance.name,
+            state=instance.state,
+            ready=instance.ready,
+            wanted=instance.wanted,
+            pid=instance.pid,
+            restarts=instance.restarts,
+            starts=self._counts.starts[instance.name],
+            ends=ends,
+            started_at=running.wall if running is not None else None,
+            figures=figures,
+        )
+
+
+def _kernel(
+    pids: dict[str, int], now: float, pss: dict[int, tuple[float, int]]
+) -> dict[str, tuple[float, int | None]]:
+    """Of each instance: seconds of CPU of all that it has run, and bytes of PSS.
+
+    CPU time of a child that has ended is its parent's from then on (`cutime` of proc(5)): the sum goes on.
+    """
+    found = {}
+    seen = set()
+    for name, main in pids.items():
+        ticks = 0
+        total: int | None = None
+        for pid in (main, *procfs.children(main)):
+            facts = procfs.stat(pid)
+            if facts is None:
+                continue
+            seen.add(pid)
+            ticks += facts.ticks + facts.waited
+            at, size = pss.get(pid, (float("-inf"), 0))
+            if now - at > _PSS_EVERY:
+                size = procfs.proportional(pid) or 0
+                pss[pid] = now, size
+            if size:
+                total = (total or 0) + size
+        found[name] = ticks / procfs.TICKS_PER_SECOND, total
+    for gone in pss.keys() - seen:
+        del pss[gone]
+    return found

@@ -1,0 +1,160 @@
+"""What processes report of themselves, and what comes of it: health, vitals, metrics, the HTTP endpoint.
+
+Loaded when the first of it is needed: a node whose application reports nothing, and that serves nothing over
+HTTP, has none of it.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from limpet_supervisor.errors import LimpetError
+from limpet_supervisor.model.health import Vitals
+from limpet_supervisor.model.spec import Liveness
+from limpet_supervisor.runtime.agents import WANT, AgentConnection
+from limpet_supervisor.runtime.aside import Aside
+from limpet_supervisor.wire import messages as m
+
+from .control import Answer, Control
+from .counts import Counts
+from .figures import Sampler
+from .health import Health
+from .node import Node
+from .observe import Observer
+from .vitals import Monitor
+
+if TYPE_CHECKING:
+    from .http import Endpoint
+    from .metrics import Metrics
+
+
+class Reports:
+    """Holds them together.
+
+    Args:
+        directories: whose file systems must not run full.
+        control: the control socket, once there is one.
+        log: says a line to whoever reads the node's log.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        observer: Observer,
+        *,
+        counts: Counts,
+        directories: tuple[str, ...],
+        control: Callable[[], Control | None],
+        log: Callable[[str], None],
+    ) -> None:
+        self.aside = Aside(node.reactor)
+        self.sampler = Sampler(node, self.aside)
+        self.monitor = Monitor(node, float(node.spec.health.loop))
+        self.health = Health(
+            node,
+            observer,
+            monitor=self.monitor,
+            aside=self.aside,
+            sampler=self.sampler,
+            directories=directories,
+        )
+        self._node = node
+        self._observer = observer
+        self._counts = counts
+        self._control = control
+        self._log = log
+        self._metrics: Metrics | None = None
+        self._endpoint: Endpoint | None = None
+        node.vitals = self.monitor.worst
+        node.conditions[self] = self.health.note_ready
+        self.health.note_ready()
+        for name in node.processes.running:
+            self.lives(name)
+
+    def pushed(self, connection: AgentConnection, kind: str, data: Any) -> None:
+        """An agent says something unasked."""
+        match kind:
+            case "health":
+                self.health.pushed(connection, data)
+            case "vitals":
+                self.monitor.pushed(connection, data)
+            case str() if kind == WANT:
+                self.health.wanted(connection)
+
+    def lives(self, name: str) -> None:
+        """An instance whose liveness is its loop's: its vitals are wanted."""
+        instance = self._node.instance(name)
+        liveness = self._node.spec_of(instance).liveness if instance is not None else None
+        if liveness is not None and liveness.kind == "loop":
+            self.monitor.hold(("liveness", name), lambda each: each.process == name)
+
+    def judge(self, name: str, liveness: Liveness) -> tuple[bool | None, str]:
+        """Whether an instance passes its liveness check, of kind `health` or `loop`; None: not known."""
+        self.lives(name)
+        return self.health.judge(name, liveness)
+
+    # -- HTTP ---------------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> "Metrics":
+        """Who scrapes; loaded when the first scrape comes."""
+        if self._metrics is None:
+            from .metrics import Metrics
+
+            self._metrics = Metrics(
+                self._node,
+                self._observer,
+                health=self.health,
+                monitor=self.monitor,
+                sampler=self.sampler,
+                counts=self._counts,
+                control=self._control,
+            )
+        return self._metrics
+
+    def serve(self, bind: str) -> None:
+        """Serves health and metrics there, and has the processes' vitals measured for them."""
+        from .http import Endpoint
+
+        self.monitor.hold("http", lambda _each: True)
+        self._endpoint = Endpoint(self._node, self.health, lambda: self.metrics, bind, self._log)
+
+    def close(self) -> None:
+        """Serves nothing more."""
+        if self._endpoint is not None:
+            self._endpoint.close()
+
+    # -- control socket -----------------------------------------------------------------------------------
+
+    def answer_health(self, request: m.Health, answer: Answer) -> None:
+        """Is all well?"""
+        self.health.report(request.names, request.exclude, answer.reply)
+
+    def answer_metrics(self, answer: Answer) -> None:
+        """All metrics."""
+
+        def then(text: bytes | None) -> None:
+            if text is None:
+                answer.fail(LimpetError("The metrics could not be gathered in time", todo="try again"))
+            else:
+                answer.reply(m.MetricsReply(text=text.decode()))
+
+        self.metrics.scrape(then)
+
+    def answer_vitals(self, request: m.Vitals, answer: Answer) -> None:
+        """Vitals as they come, as long as the client wants them."""
+        names = frozenset(name for asked in request.names for name in self._observer.names(asked))
+        key = object()
+
+        def heard(connection: AgentConnection, vitals: Vitals) -> None:
+            if not names or connection.process in names:
+                process = self.health.name_of(connection)
+                answer.item(m.VitalsItem(process=process, pid=connection.pid, vitals=vitals))
+
+        def end() -> None:
+            self.monitor.listeners.pop(key, None)
+            self.monitor.release(key)
+            answer.reply(m.StreamEnd())
+
+        self.monitor.listeners[key] = heard
+        self.monitor.hold(key, lambda each: not names or each.process in names)
+        answer.until_gone(end)

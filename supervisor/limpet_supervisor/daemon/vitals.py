@@ -1,0 +1,146 @@
+"""What the processes feel like from within, as their agents push it: measured only while somebody wants it.
+
+Whoever wants vitals says of which agents; once a second each agent is told whether it is meant, so that one
+that comes later, a fork's, is not forgotten.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from limpet_supervisor.model.health import Vitals
+from limpet_supervisor.runtime.agents import AgentConnection
+from limpet_supervisor.runtime.reactor import Periodic
+from limpet_supervisor.wire.agent import AgentAnswer
+
+from .node import Node
+
+_LOOK_EVERY: Final = 1.0
+SILENT: Final = 2.0
+"""Seconds beyond the limit of a loop without a push, of which there is one each second: the interpreter is
+stuck, stopped, or gets no CPU."""
+
+Wanted = Callable[[AgentConnection], bool]
+Heard = Callable[[AgentConnection, Vitals], None]
+
+
+class Felt(NamedTuple):
+    """The last vitals of one agent."""
+
+    at: float
+    vitals: Vitals
+
+
+class Monitor:
+    """Asks agents for vitals, and keeps the last of each.
+
+    Args:
+        limit: seconds; an agent pushes at once when a loop has been blocked for longer.
+    """
+
+    def __init__(self, node: Node, limit: float) -> None:
+        self.listeners: dict[object, Heard] = {}
+        """Called with each push."""
+        self.garbage = 0
+        self._node = node
+        self._limit = limit
+        self._wanted: dict[object, Wanted] = {}
+        self._felt: dict[AgentConnection, Felt] = {}
+        self._since: dict[AgentConnection, float] = {}
+        """When each agent that measures was asked to."""
+        self._look: Periodic | None = None
+
+    def hold(self, key: object, wanted: Wanted) -> None:
+        """Vitals are wanted of all agents that `wanted` says yes to, until `release(key)`."""
+        self._wanted[key] = wanted
+        if self._look is None:
+            self._look = self._node.reactor.call_every(_LOOK_EVERY, self._ask)
+        self._ask()
+
+    def release(self, key: object) -> None:
+        """Whoever held wants them no more."""
+        if self._wanted.pop(key, None) is None:
+            return
+        self._ask()
+        if not self._wanted and self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _ask(self) -> None:
+        here = set(self._node.agents)
+        for gone in self._since.keys() - here:
+            del self._since[gone]
+            self._felt.pop(gone, None)
+            self._wanted.pop(gone, None)
+        wanted = tuple(self._wanted.values())
+        for connection in here:
+            on = any(each(connection) for each in wanted)
+            if on is (connection in self._since) or not connection.is_process:
+                continue
+            if on:
+                self._since[connection] = self._node.reactor.now()
+            else:
+                del self._since[connection]
+                self._felt.pop(connection, None)
+            connection.request("vitals", _nothing, on=on, limit=self._limit)
+
+    def pushed(self, connection: AgentConnection, data: Any) -> None:
+        """An agent has told its vitals."""
+        if connection not in self._since:
+            return
+        try:
+            vitals = msgspec.convert(data, Vitals)
+        except msgspec.ValidationError:
+            self.garbage += 1
+            return
+        self._felt[connection] = Felt(self._node.reactor.now(), vitals)
+        for heard in list(self.listeners.values()):
+            heard(connection, vitals)
+
+    def felt(self, connection: AgentConnection) -> Vitals | None:
+        """The last vitals of an agent; None if it does not measure, or has not told yet."""
+        found = self._felt.get(connection)
+        return found.vitals if found is not None else None
+
+    def blocked(self, connection: AgentConnection, limit: float | None = None) -> tuple[float, str] | None:
+        """Seconds for which its loop has been blocked, or its interpreter silent, and what is known of it.
+
+        None: nothing is known. 0: it is not, or not for longer than `limit` (default: the configured one).
+        """
+        limit = self._limit if limit is None else limit
+        now = self._node.reactor.now()
+        found = self._felt.get(connection)
+        if found is None:
+            since = self._since.get(connection)
+            # Until its first push it has time to load what it is asked for.
+            if since is None or now - since < limit + 2 * SILENT:
+                return None
+            return now - since, "its interpreter does not answer: stuck in C, stopped, or without a CPU"
+        silent = now - found.at
+        if silent > limit + SILENT:
+            return silent, "its interpreter does not answer: stuck in C, stopped, or without a CPU"
+        lag = found.vitals.lag
+        if lag is None or lag.now <= limit:
+            return 0.0, ""
+        place = f" in {found.vitals.blocked_in}" if found.vitals.blocked_in else ""
+        return lag.now + silent, f"its event loop is blocked{place}"
+
+    def worst(self, name: str) -> Vitals | None:
+        """The vitals of an instance, of all its agents the worst each."""
+        found = [felt.vitals for each in self._node.agents.of(name) if (felt := self._felt.get(each))]
+        if not found:
+            return None
+        return Vitals(
+            lag=max((each.lag for each in found if each.lag), key=lambda lag: lag.max, default=None),
+            loops=sum(each.loops for each in found),
+            blocked_in=next((each.blocked_in for each in found if each.blocked_in), ""),
+            gil_wait=max(
+                (each.gil_wait for each in found if each.gil_wait), key=lambda wait: wait.max, default=None
+            ),
+            gc=max((each.gc for each in found), key=lambda gc: gc.pause),
+        )
+
+
+def _nothing(_answer: AgentAnswer) -> None:
+    """What counts is what is pushed then."""
