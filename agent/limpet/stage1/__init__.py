@@ -30,6 +30,15 @@ memory      look: mem; the limits of memory
 sockets     looks: fds, sockets
 timers      looks: timers, loop
 facts       looks: environ, modules, runtime_info
+sketch      values with what they hold, for places where the application's own threads would run their code
+bytecode    calls put into a function's bytecode, for CPython 3.11
+probes      what tools hear of calls and lines, in the application's own threads
+monitoring  probes by sys.monitoring, 3.12 and later
+injection   probes by calls in the bytecode, 3.11
+predicates  conditions of probes
+targets     which functions and lines a text names
+hits        what probes find: counted, limited, printed
+trace       tool: trace
 inspection  h, i, src: what one object is
 vitals      loop lag, waits for the GIL, pauses of the collector: only while they are wanted
 looks       the table of all that a session's namespace begins with

@@ -146,6 +146,11 @@ class Job:
         for function in list(self._endings):
             function(forked)
 
+    def say(self, text: str, stream: str = "stdout") -> None:
+        """Prints a line where the evaluation's output goes."""
+        if self.sink is not None:
+            self.sink.write(stream, f"{text}\n")
+
     def lasts(self, seconds: float) -> None:
         """It takes so long from now, by what it was asked: its deadline waits, and a second more."""
         if self.deadline is not None:

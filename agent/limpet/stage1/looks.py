@@ -14,6 +14,7 @@ from .taskcontrol import cancel, trace_tasks
 from .tasks import task, tasks
 from .threadlist import greenlets, stacks, threads
 from .timers import loop, timers
+from .trace import trace
 from .view import View
 from .vitals import vitals
 
@@ -28,7 +29,11 @@ LOOKS: Final[dict[str, Callable[..., View]]] = {
 """By name; they run no code of the application's, so who may only observe may ask for them."""
 
 TOOLS: Final[dict[str, Callable[..., Any]]] = {
-    tool.__name__: tool for tool in (h, i, src, refs, growth, collect, allocations, cancel, trace_tasks)
+    tool.__name__: tool
+    for tool in (
+        *(h, i, src, refs, growth, collect, allocations, cancel, trace_tasks),
+        *(trace,),
+    )
 }
 """What else there is: about objects of the session, or something that takes time or does something."""
 
