@@ -6,19 +6,18 @@ import pytest
 
 from limpet_supervisor.model.status import Event
 from limpet_supervisor.wire import messages as m
-from support.command import Shop, open_shop, shop
+from support.command import shop
+from support.consoles import Console, remote
 from support.fake_node import FakeNode
 from support.terminal import Terminal
 from support.told import answers, process, status
 
-Console = tuple[Terminal, FakeNode, Shop]
-
 
 @pytest.fixture
 def console() -> Iterator[Console]:
-    with open_shop() as (place, node), Terminal(place.arguments("remote"), place.environ) as terminal:
-        terminal.wait_for("web.1 [1]>")
-        yield terminal, node, place
+    with remote() as made:
+        made.terminal.wait_for("web.1 [1]>")
+        yield made
 
 
 def test_it_greets_with_the_node_and_the_process(console: Console) -> None:
@@ -130,7 +129,7 @@ def test_after_use_what_is_below_a_process_and_has_an_agent_is_completed() -> No
         else:
             yield from answers(request)
 
-    with open_shop(script) as (place, node), Terminal(place.arguments("remote"), place.environ) as terminal:
+    with remote(script=script) as (terminal, node, _):
         terminal.wait_for("web.1 [1]>")
         terminal.send(":use web.1/\t")
         terminal.wait_for(":use web.1/4711")
@@ -244,6 +243,7 @@ def test_logs_are_followed_until_ctrl_c(console: Console) -> None:
     node.script = lambda request: iter(()) if isinstance(request, m.Logs) else answers(request)
     terminal.send(":logs -f web\r")
     logs = node.wait_for(m.Logs)
+    node.say(logs, m.LogsPast())
     node.say(logs, m.LogItem(process="web.1", lines=("a line",)))
     terminal.wait_for("web.1 | a line")
     terminal.send("\x03")
@@ -274,6 +274,81 @@ def test_a_restart_of_the_process_is_said_and_the_session_goes_on_in_the_new_one
     terminal.wait_for("web.1 was killed")
     terminal.wait_for("web.1: pid 5555")
     terminal.wait_for("the session's variables went with its process")
+
+
+def test_for_a_worker_that_has_ended_the_next_one_is_found() -> None:
+    """And what was meant for the one is not evaluated in the other."""
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        match request:
+            case m.Evaluate(process="web.1/4711"):
+                yield m.Failure(error="NoSuchProcess", what="There is no agent in web.1/4711")
+            case m.Attach(process="web.1"):
+                yield m.AttachReply("web.1", 4242, "3.11.7", (), others=("web.1/4712", "web.1/4713"))
+            case m.Attach(process=name):
+                pid = int(name.partition("/")[2])
+                yield m.AttachReply(process=name, pid=pid, python="3.11.7", argv=())
+            case _:
+                yield from answers(request)
+
+    with remote("--process", "web.1/4711", script=script) as (terminal, node, _):
+        terminal.wait_for("web.1/4711 [1]>")
+        terminal.send("drop()\r")
+        terminal.wait_for("web.1/4711 has ended: this was not evaluated")
+        terminal.wait_for("web.1/4713 [1]>")
+        terminal.send("seven\r")
+        terminal.wait_for("<seven>")
+        sources = [(each.process, each.source) for each in node.requests if isinstance(each, m.Evaluate)]
+    assert sources == [("web.1/4711", "drop()"), ("web.1/4713", "seven")]
+
+
+def test_what_takes_long_is_shown_to_run(console: Console) -> None:
+    terminal, node, _ = console
+    node.script = lambda request: iter(()) if isinstance(request, m.Evaluate) else answers(request)
+    terminal.send("long()\r")
+    terminal.wait_for("s of 30s; Ctrl-C interrupts it")
+    node.say(node.wait_for(m.Evaluate), m.EvaluateReply(process="web.1", ok=True, value="done", number=1))
+    terminal.wait_for("\ndone\n")
+    assert "of 30s" not in terminal.text
+
+
+def test_ctrl_d_behind_an_input_leaves_the_second_time(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("precious\x04")
+    terminal.wait_for("Ctrl-D again leaves")
+    terminal.send("\x04")
+    assert terminal.wait() == 0
+    assert not any(isinstance(request, m.Evaluate) for request in node.requests)
+
+
+def test_five_hundred_pasted_lines_are_one_input(console: Console) -> None:
+    terminal, node, _ = console
+    program = "def f(x):\n" + "".join(f"    if x == {k}:\n        return {k}\n" for k in range(250))
+    terminal.paste(program)
+    terminal.wait_for("return 249")
+    terminal.send("\r\r")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    assert request.source.rstrip() == program.rstrip()
+
+
+def test_what_the_menu_has_chosen_is_told(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("x.ap\t")
+    terminal.wait_for("apply")
+    terminal.send("\t")
+    terminal.wait_for("f(x, y)   Adds.")
+    assert node.wait_for(m.Signature).name  # type: ignore[attr-defined]
+
+
+def test_the_use_of_a_command_is_shown_while_it_is_typed(console: Console) -> None:
+    terminal, _, _ = console
+    terminal.send(":sc")
+    terminal.wait_for(":scale NAME N|+N|-N   set the number")
+    terminal.send("\x15:signal H\t")
+    terminal.wait_for(":signal HUP")
+    terminal.send("\x15:logs -\t")
+    terminal.wait_for("-f")
 
 
 def test_the_prompt_outlives_the_node(console: Console) -> None:
@@ -319,112 +394,43 @@ def test_the_history_is_there_the_next_time(console: Console) -> None:
 
 
 def test_start_up_files_are_run_where_the_session_comes() -> None:
-    with open_shop() as (place, node):
-        with open(f"{place.directory}/home/.limpet.py", "w") as file:
-            file.write("from bookshop import everything\n")
-        with Terminal(place.arguments("remote"), place.environ) as terminal:
-            terminal.wait_for("web.1 [2]>")
-            assert node.wait_for(m.Evaluate).source == "from bookshop import everything\n"  # type: ignore[attr-defined]
+    with remote(files={".limpet.py": "from bookshop import everything\n"}) as (terminal, node, _):
+        terminal.wait_for("web.1 [2]>")
+        assert node.wait_for(m.Evaluate).source == "from bookshop import everything\n"  # type: ignore[attr-defined]
 
 
 def test_without_colour_there_are_no_colours() -> None:
-    with open_shop() as (place, _):
-        environ = {**place.environ, "NO_COLOR": "1"}
-        with Terminal(place.arguments("remote"), environ) as terminal:
-            terminal.wait_for("[1]>")
-            terminal.send("raise\r")
-            terminal.wait_for("ValueError: no")
-            assert b"\x1b[31m" not in terminal.raw
-            assert b"\x1b[32m" not in terminal.raw
+    with remote(environ={"NO_COLOR": "1"}) as (terminal, _, _):
+        terminal.wait_for("[1]>")
+        terminal.send("raise\r")
+        terminal.wait_for("ValueError: no")
+        terminal.wait_for("cpu 0%")
+        assert b"\x1b[31m" not in terminal.raw
+        assert b"\x1b[32m" not in terminal.raw
+        assert b"\x1b[90m" not in terminal.raw
+
+
+def without_agents(request: m.Request) -> Iterator[m.Item | m.Reply]:
+    if isinstance(request, m.Attach):
+        yield m.Failure(error="LimpetError", what="No process has an agent")
+    else:
+        yield from answers(request)
 
 
 def test_a_node_whose_processes_have_no_agent_still_takes_commands() -> None:
-    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
-        if isinstance(request, m.Attach):
-            yield m.Failure(error="LimpetError", what="No process has an agent")
-        else:
-            yield from answers(request)
+    with remote(script=without_agents) as (terminal, _, _):
+        terminal.wait_for("No process has an agent")
+        terminal.send(":ps\r")
+        terminal.wait_for("worker.1  running")
 
-    with open_shop(script) as (place, _):
-        with Terminal(place.arguments("remote"), place.environ) as terminal:
-            terminal.wait_for("No process has an agent")
-            terminal.send(":ps\r")
-            terminal.wait_for("worker.1  running")
-        refused = Terminal(place.arguments("remote", "--process", "web"), place.environ)
-        with refused as terminal:
-            terminal.wait_for("limpet: No process has an agent")
-            assert terminal.wait() == 1
+
+def test_a_process_that_is_asked_for_and_has_no_agent_is_an_error() -> None:
+    with remote("--process", "web", script=without_agents) as (terminal, _, _):
+        terminal.wait_for("limpet: No process has an agent")
+        assert terminal.wait() == 1
 
 
 def test_without_a_node_there_is_no_console() -> None:
     with shop() as place, Terminal(place.arguments("remote"), place.environ) as terminal:
         terminal.wait_for("limpet: bookshop is not running")
         assert terminal.wait() == 69
-
-
-def test_a_dumb_terminal_gets_a_plain_prompt() -> None:
-    with open_shop() as (place, _):
-        environ = {**place.environ, "TERM": "dumb"}
-        with Terminal(place.arguments("remote"), environ) as terminal:
-            terminal.wait_for("web.1 [1]>")
-            terminal.send("1 + 1\n")
-            terminal.wait_for("<1 + 1>")
-            terminal.send(":quit\n")
-            assert terminal.wait() == 0
-            assert b"\x1b" not in terminal.raw
-
-
-# -- in a pipe --
-
-
-def test_in_a_pipe_statements_are_evaluated_one_after_the_other() -> None:
-    program = "a\nfor x in y:\n    print(x)\nb\n:ps\ndef f():\n    pass\n\n\nc\n"
-    with open_shop() as (place, node):
-        done = place.run("remote", input=program)
-    assert done.returncode == 0
-    sources = [request.source for request in node.requests if isinstance(request, m.Evaluate)]
-    assert sources == ["a", "for x in y:\n    print(x)", "b", "def f():\n    pass", "c"]
-    assert done.stdout.startswith("<a>\nprinted\n<b>\nbookshop 1.0.0  running")
-    assert done.stderr == "warned\n"
-
-
-def test_in_a_pipe_a_statement_that_fails_makes_the_exit_code_1() -> None:
-    with open_shop() as (place, _):
-        done = place.run("remote", input="raise ValueError\nafter\n")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "<after>\n", "Traceback…\nValueError: no\n")
-
-
-def test_in_a_pipe_a_command_that_fails_does_so_too() -> None:
-    with open_shop() as (place, _):
-        done = place.run("remote", input=":why nobody\n")
-    assert (done.returncode, done.stderr) == (1, "limpet: There is no process nobody. there is web\n")
-
-
-def test_in_a_pipe_quit_leaves_the_rest_alone() -> None:
-    with open_shop() as (place, _):
-        done = place.run("remote", input="a\n:quit\nb\n")
-    assert (done.returncode, done.stdout) == (0, "<a>\n")
-
-
-def test_a_statement_in_a_pipe_is_answered_before_the_next_is_written() -> None:
-    """So that a program can hold a conversation."""
-    import subprocess
-
-    with (
-        open_shop() as (place, _),
-        subprocess.Popen(
-            place.arguments("remote"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=place.environ,
-            text=True,
-            bufsize=1,
-        ) as console,
-    ):
-        assert console.stdin is not None
-        assert console.stdout is not None
-        for question in ("one", "two"):
-            console.stdin.write(f"{question}\n")
-            assert console.stdout.readline() == f"<{question}>\n"
-        console.stdin.close()
-        assert console.wait(60) == 0

@@ -108,25 +108,28 @@ def test_an_input_is_one_line_of_the_history_and_comes_back_as_it_was(text: str)
 
 def test_the_history_is_its_users_alone_and_newest_first(tmp_path: Path) -> None:
     path = tmp_path / "state" / "limpet" / "bookshop" / "history"
-    first = history.FileHistory(str(path))
+    first = history.FileHistory(str(path), 100_000_000)
     for text in ("1", "def f():\n    pass", " secret"):
         first.store_string(text)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert list(history.FileHistory(str(path)).load_history_strings()) == ["def f():\n    pass", "1"]
+    assert list(history.FileHistory(str(path), 100_000_000).load_history_strings()) == [
+        "def f():\n    pass",
+        "1",
+    ]
 
 
 def test_a_history_that_grows_too_large_loses_its_older_half(tmp_path: Path) -> None:
     path = tmp_path / "history"
     path.write_text("".join(f"{k:07}\n" for k in range(history.MAX_BYTES // 8 + 1)))
-    loaded = list(history.FileHistory(str(path)).load_history_strings())
+    loaded = list(history.FileHistory(str(path), 100_000_000).load_history_strings())
     assert loaded[0] == f"{history.MAX_BYTES // 8:07}"
     assert 0 < path.stat().st_size < history.MAX_BYTES
     assert [f"{line}\n" for line in reversed(loaded)] == path.read_text().splitlines(keepends=True)
 
 
 def test_without_a_file_that_can_be_written_the_history_is_empty() -> None:
-    kept = history.FileHistory("/proc/nowhere/history")
+    kept = history.FileHistory("/proc/nowhere/history", 10)
     kept.store_string("1")
     assert list(kept.load_history_strings()) == []
 

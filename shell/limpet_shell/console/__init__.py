@@ -5,9 +5,15 @@ history      inputs on disk, a file a release
 opening      the first requests, sent before the rest is imported
 link         the connection: attach, evaluate, complete, and attach again after a restart
 session      one input after the other: evaluates it, runs its command, shows the answers
+everywhere   one input in many processes
+settings     what a person has set for all consoles
 screen       where answers go: above the prompt, or below the input
 highlight    Python and tracebacks in colour (Pygments, loaded when first needed)
-prompt       the line editor (prompt_toolkit): completion, signature, keys
+prompt       the line editor (prompt_toolkit)
+completer    completion: of Python by the process, of commands by their table
+keys         the prompt's own keys
+toolbar      the line below it: signatures, what the menu has chosen, a command's use
+statusbar    the same line else: the process, and how it is
 terminal     the console on a terminal
 tty          the terminal's mode while an input is worked on
 batch        the console in a pipe

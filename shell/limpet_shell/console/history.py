@@ -7,7 +7,7 @@ from typing import Final
 from prompt_toolkit.history import History
 
 MAX_BYTES: Final = 1024 * 1024
-"""Above it, the older half is dropped when the file is opened."""
+"""Above it, the older half is dropped when the file is opened, however few inputs that are."""
 
 
 def path_of(node: str, environ: Mapping[str, str]) -> str:
@@ -34,27 +34,36 @@ class FileHistory(History):
 
     An input that begins with a space is not kept. Without a file that can be written, it lasts as long as
     the console.
+
+    Args:
+        path: of the file.
+        size: inputs that are kept; when the file is opened and holds a tenth more, the oldest are dropped.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, size: int) -> None:
         super().__init__()
         self._path = path
+        self._size = size
 
     def load_history_strings(self) -> Iterable[str]:
         """The newest first."""
+        if not self._size:
+            return []
         try:
-            with open(self._path, encoding="utf-8", errors="replace") as file:
+            with open(self._path, encoding="utf-8", errors="replace", newline="\n") as file:
                 text = file.read()
         except OSError:
             return []
-        if len(text) > MAX_BYTES:
-            text = text[len(text) // 2 :].partition("\n")[2]
-            self._write(text, os.O_TRUNC)
-        return [decode(line) for line in reversed(text.splitlines())]
+        lines = text.split("\n")[:-1]
+        large = len(text) > MAX_BYTES
+        kept = (text[len(text) // 2 :].split("\n")[1:-1] if large else lines)[-self._size :]
+        if large or len(lines) > self._size + self._size // 10:
+            self._write("".join(f"{line}\n" for line in kept), os.O_TRUNC)
+        return [decode(line) for line in reversed(kept)]
 
     def store_string(self, string: str) -> None:
         """Keeps one."""
-        if not string.startswith(" "):
+        if self._size and not string.startswith(" "):
             self._write(f"{encode(string)}\n", os.O_APPEND)
 
     def _write(self, text: str, how: int) -> None:
@@ -63,5 +72,5 @@ class FileHistory(History):
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600)
         except OSError:
             return  # no home, a read-only disk: the console works without
-        with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        with open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(text)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from limpet_supervisor.client import Client, messages
 from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
+from limpet_supervisor.model.status import ProcessStatus
 
 from .model import Model, Place
 from .opening import Opening
@@ -129,9 +130,11 @@ class Link:
         reply: messages.CompleteReply | None = await self._soon(request)
         return reply
 
-    async def signature(self, source: str) -> messages.SignatureReply | None:
-        """The call that the end of `source` stands in; None likewise."""
-        request = messages.Signature(session=self.name, process=self._model.process, source=source)
+    async def signature(self, source: str, *, named: bool = False) -> messages.SignatureReply | None:
+        """The call that the end of `source` stands in, or `named`: what that end names; None likewise."""
+        request = messages.Signature(
+            session=self.name, process=self._model.process, source=source, name=named
+        )
         reply: messages.SignatureReply | None = await self._soon(request)
         return reply
 
@@ -164,6 +167,11 @@ class Link:
         instances = [process.name for process in reply.processes]
         below = [name for name in reply.agents if "/" in name] if members else []
         return [*dict.fromkeys(name.rpartition(".")[0] for name in instances), *instances, *below]
+
+    async def status(self, instance: str) -> ProcessStatus | None:
+        """How an instance is; None if nobody can say."""
+        reply: messages.StatusReply | None = await self._soon(messages.Status(names=(instance,)))
+        return reply.processes[0] if reply and reply.processes else None
 
     async def _soon(self, request: messages.Request) -> Any:
         try:

@@ -82,6 +82,11 @@ class Model:
         return self.place.process if self.place else ""
 
     @property
+    def instance(self) -> str:
+        """The instance that it belongs to, or empty."""
+        return self.process.partition("/")[0]
+
+    @property
     def number(self) -> int:
         """N of `Out[n]` of the next input: each process counts its own."""
         return self._numbers.get(self._key(), 0) + 1
@@ -97,10 +102,13 @@ class Model:
         self.stale = False
         return new
 
-    def prompt(self) -> str:
-        """`bookshop@host web.1 [1]> `."""
-        where = f" {self.place.process}" if self.place else ""
-        return f"{self.node}@{self.host}{where} [{self.number}]> "
+    def prompt(self, width: int = 0) -> str:
+        """`bookshop@host web.1 [1]> `; without the node where that is more than half of a line."""
+        number = f"[{self.number}]> "
+        whole = " ".join(filter(None, (f"{self.node}@{self.host}", self.process, number)))
+        if not width or len(whole) <= width // 2:
+            return whole
+        return f"{self.process or self.node} {number}"
 
     def _key(self) -> tuple[str, int]:
         return (self.place.process, self.place.pid) if self.place else ("", 0)

@@ -5,33 +5,39 @@ No failure of the node reaches it: without an answer in time there is no complet
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, has_completions, has_focus, is_searching
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.lexers import DynamicLexer, Lexer, SimpleLexer
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
-from prompt_toolkit.styles import Style
+from prompt_toolkit.styles import Style, merge_styles
 
-from limpet_shell import control, output
+from limpet_supervisor.model.status import ProcessStatus
 
-from . import highlight
+from . import highlight, keys
+from .completer import RemoteCompleter
 from .history import FileHistory
 from .link import Link
-from .model import Model, continuation, is_simple, restores
+from .model import Model, continuation
+from .settings import TERMINAL, Settings
+from .statusbar import StatusBar
+from .toolbar import Toolbar
 
 _SETTLED: Final = 0.02
 """Seconds after the first prompt, for what it did not have to wait for."""
-_PAUSE: Final = 0.1
-"""Seconds without a key before the signature is asked for."""
+_ESCAPE: Final = 0.05
+"""Seconds after which an Esc is no beginning of another key."""
 
 _STYLE: Final = Style.from_dict(
     {
@@ -40,47 +46,11 @@ _STYLE: Final = Style.from_dict(
         "bottom-toolbar": "noreverse",
         "signature": "ansicyan",
         "doc": "ansigray",
+        "bar": "ansibrightblack",
+        "bar.name": "ansigreen",
+        "bar.bad": "ansiyellow",
     }
 )
-
-
-class RemoteCompleter(Completer):
-    """Completions of Python by the process, of commands by their table and the node's names."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> list[Completion]:
-        """None: they are asked for asynchronously."""
-        del document, complete_event
-        return []
-
-    async def get_completions_async(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> AsyncGenerator[Completion, None]:
-        """What may stand at the cursor."""
-        del complete_event
-        source = document.text_before_cursor
-        if source.lstrip().startswith(":"):
-            for completion in await self._command(source.lstrip()[1:]):
-                yield completion
-            return
-        if reply := await self._link.complete(source):
-            for text, kind in reply.items:
-                yield Completion(text, start_position=-reply.start, display_meta=kind)
-
-    async def _command(self, text: str) -> list[Completion]:
-        words = text.split(" ")
-        word = words[-1]
-        if len(words) == 1:
-            found = [(command.name, command.help) for command in control.COMMANDS.values()]
-        else:
-            found = [(name, "") for name in await self._link.names(members=words[0] == "use")]
-        return [
-            Completion(name, start_position=-len(word), display_meta=text)
-            for name, text in found
-            if name.startswith(word)
-        ]
 
 
 class Prompt:
@@ -90,27 +60,43 @@ class Prompt:
         model: says what the prompt is.
         link: whom to ask.
         history: the inputs so far.
+        settings: the user's.
         colored: whether to colour.
+        notice: says what is wrong with the settings.
     """
 
-    def __init__(self, model: Model, link: Link, history: FileHistory, *, colored: bool) -> None:
+    def __init__(
+        self,
+        model: Model,
+        link: Link,
+        history: FileHistory,
+        settings: Settings,
+        *,
+        colored: bool,
+        notice: Callable[[str], None],
+    ) -> None:
         self._model = model
         self._link = link
         self._lexer: Lexer = SimpleLexer()
+        self._settings = settings
         self._colored = colored
-        self._signature: tuple[str, str] | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._notice = notice
+        self.completer = RemoteCompleter(link)
+        self.bar = StatusBar(model, self._status, self.refresh, shown=settings.status_bar)
+        self.toolbar = Toolbar(link, self.bar, self._toolbar_changed)
         self.interrupted = False
         """Whether Ctrl-C was typed right after the last input; what was typed between the two is dropped."""
+        menu = settings.completion == "menu"
         self.session: PromptSession[str] = PromptSession(
-            message=lambda: [("class:prompt", model.prompt())],
+            message=self._message,
             multiline=True,
-            completer=RemoteCompleter(link),
+            completer=self.completer if menu else None,
             complete_while_typing=False,
             complete_style=CompleteStyle.COLUMN,
             history=history,
-            enable_history_search=False,
-            key_bindings=self._keys(),
+            enable_history_search=True,
+            enable_suspend=True,
+            key_bindings=keys.bindings(self, menu=menu),
             prompt_continuation=lambda width, _line, _wraps: continuation(" " * width),
             lexer=DynamicLexer(lambda: self._lexer),
             style=_STYLE,
@@ -118,38 +104,68 @@ class Prompt:
             reserve_space_for_menu=6,
             input_processors=[TabsProcessor(char1=" ", char2=" ")],
             enable_open_in_editor=True,
+            tempfile_suffix=".py",
+            editing_mode=EditingMode.VI if settings.editing == "vi" else EditingMode.EMACS,
+            color_depth=None if colored else ColorDepth.DEPTH_1_BIT,
+            cursor=ModalCursorShapeConfig() if settings.editing == "vi" else None,
         )
-        self.session.default_buffer.on_text_changed += self._changed
+        self.session.app.ttimeoutlen = _ESCAPE
+        self.session.default_buffer.on_text_changed += self.toolbar.follow
+        self.session.app.key_processor.after_key_press += lambda _keys: self.bar.touch()
 
     async def read(self) -> str:
         """One input.
 
         Raises:
-            EOFError: Ctrl-D on an empty line.
+            EOFError: Ctrl-D on an empty line, or twice at the end of one.
             KeyboardInterrupt: Ctrl-C: the line is cleared.
         """
-        self._signature = None
-        self.session.bottom_toolbar = None
-        text = await self.session.prompt_async(handle_sigint=False, pre_run=self._load_lexer)
-        keys = get_typeahead(self.session.app.input)
-        self.interrupted = any(key.key is Keys.ControlC for key in keys)
+        self.toolbar.reset()
+        self.bar.touch()
+        watching = asyncio.ensure_future(self.bar.watch())
+        try:
+            text = await self.session.prompt_async(handle_sigint=False, pre_run=self._load_lexer)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        typed = get_typeahead(self.session.app.input)
+        self.interrupted = any(key.key is Keys.ControlC for key in typed)
         if not self.interrupted:
-            store_typeahead(self.session.app.input, keys)
+            store_typeahead(self.session.app.input, typed)
         return text
+
+    def _message(self) -> FormattedText:
+        return FormattedText([("class:prompt", self._model.prompt(self._width()))])
+
+    def _width(self) -> int:
+        return self.session.app.output.get_size().columns
+
+    # -- what the keys act on --
+
+    def check(self, source: str) -> tuple[str, int]:
+        """Whether `source` is complete, incomplete or invalid, and the next line's indentation."""
+        reply = self._link.check(source)
+        return ("complete", 0) if reply is None else (reply.state, reply.indent)
 
     def above(self, show: Callable[[], None]) -> None:
         """Runs `show`, which prints, with the prompt out of the way."""
-        app = self.session.app
-        if app.is_running:
-            from prompt_toolkit.application import run_in_terminal
-
-            with_app = app.context
-            if with_app is None:
-                show()
-            else:
-                with_app.copy().run(run_in_terminal, show)
-        else:
+        context = self.session.app.context if self.session.app.is_running else None
+        if context is None:
             show()
+        else:
+            context.copy().run(run_in_terminal, show)
+
+    def say(self, text: str) -> None:
+        """Tells something below the prompt."""
+        self.toolbar.say(text)
+
+    def toggle_bar(self) -> None:
+        """Shows or hides the status bar."""
+        self.bar.toggle()
+        self.toolbar.refresh()
+
+    # -- from elsewhere --
 
     def clear(self) -> bool:
         """Ctrl-C from outside the terminal: as the key. Whether there was a prompt to clear."""
@@ -165,9 +181,21 @@ class Prompt:
         if app.is_running and not app.is_done:
             app.exit(exception=EOFError())
 
-    def redraw(self) -> None:
-        """The prompt has changed."""
+    def refresh(self) -> None:
+        """The prompt, or the bar, has changed."""
         self.session.app.invalidate()
+
+    def _toolbar_changed(self, shown: bool) -> None:
+        self.session.bottom_toolbar = self._bottom if shown else None
+        self.refresh()
+
+    def _bottom(self) -> FormattedText:
+        app = self.session.app
+        navigating = app.editing_mode is EditingMode.VI and app.vi_state.input_mode is InputMode.NAVIGATION
+        return self.toolbar.line(self._width() - 1, "-- vi --" if navigating else "")
+
+    def _status(self, instance: str) -> Awaitable[ProcessStatus | None]:
+        return self._link.status(instance)
 
     def _load_lexer(self) -> None:
         """After the first prompt is drawn, which this would delay."""
@@ -179,99 +207,20 @@ class Prompt:
         gc.freeze()  # what is imported stays
         if not self._colored:
             return
+        theme = self._settings.theme
+        if wrong := highlight.use(theme):
+            self._notice(wrong)
+        elif theme != TERMINAL:
+            from prompt_toolkit.styles import style_from_pygments_cls
+            from pygments.styles import get_style_by_name  # type: ignore[import-untyped]
+
+            self.session.style = merge_styles([style_from_pygments_cls(get_style_by_name(theme)), _STYLE])
         highlight.prepare()
         from prompt_toolkit.lexers import PygmentsLexer
         from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 
         self._lexer = _CommandLexer(PygmentsLexer(PythonLexer))
-        self.session.app.invalidate()
-
-    # -- signature --
-
-    def _changed(self, buffer: Buffer) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            self._asking = None
-        source = buffer.document.text_before_cursor
-        if "(" not in source or source.lstrip().startswith(":"):
-            self._show_signature(None)
-            return
-        self._asking = asyncio.ensure_future(self._ask_signature(source))
-
-    async def _ask_signature(self, source: str) -> None:
-        await asyncio.sleep(_PAUSE)
-        reply = await self._link.signature(source)
-        self._show_signature((reply.signature, reply.doc) if reply and reply.signature else None)
-
-    def _show_signature(self, signature: tuple[str, str] | None) -> None:
-        if signature == self._signature:
-            return
-        self._signature = signature
-        if signature is None:
-            self.session.bottom_toolbar = None
-        else:
-            width = output.columns() - 1
-            text, doc = (output.printable(" ".join(part.split())) for part in signature)
-            line: list[tuple[str, str]] = [("class:signature", output.shorten(text, width))]
-            if doc and len(text) + 3 < width:
-                line.append(("class:doc", output.shorten(f"   {doc}", width - len(text))))
-            self.session.bottom_toolbar = FormattedText(line)
-        self.session.app.invalidate()
-
-    # -- keys --
-
-    def _keys(self) -> KeyBindings:
-        keys = KeyBindings()
-        editing = has_focus("DEFAULT_BUFFER") & ~is_searching
-
-        @keys.add("enter", filter=editing & ~has_completions)
-        def _(event: KeyPressEvent) -> None:
-            self._enter(event.current_buffer)
-
-        @keys.add("enter", filter=editing & has_completions)
-        def _(event: KeyPressEvent) -> None:
-            buffer = event.current_buffer
-            chosen = (
-                buffer.complete_state is not None and buffer.complete_state.current_completion is not None
-            )
-            buffer.complete_state = None
-            if not chosen:
-                self._enter(buffer)
-
-        @keys.add("escape", "enter", filter=editing)
-        def _(event: KeyPressEvent) -> None:
-            event.current_buffer.newline(copy_margin=True)
-
-        @Condition
-        def in_margin() -> bool:
-            return not self.session.default_buffer.document.current_line_before_cursor.strip()
-
-        @keys.add("tab", filter=editing & in_margin & ~has_completions)
-        def _(event: KeyPressEvent) -> None:
-            event.current_buffer.insert_text("    ")
-
-        @keys.add("backspace", filter=editing & in_margin)
-        def _(event: KeyPressEvent) -> None:
-            before = event.current_buffer.document.current_line_before_cursor
-            event.current_buffer.delete_before_cursor((len(before) - 1) % 4 + 1 if before else 1)
-
-        return keys
-
-    def _enter(self, buffer: Buffer) -> None:
-        """Runs what is complete; begins a new line, indented, in what is not, or inside of a block."""
-        text = buffer.text
-        below = buffer.document.text_after_cursor.strip()
-        if not text.strip() or text.lstrip().startswith(":") or is_simple(text):
-            buffer.validate_and_handle()
-        elif below and "\n" in text:
-            buffer.newline(copy_margin=True)
-        else:
-            reply = self._link.check(restores(text))
-            if reply is not None and reply.state == "incomplete":
-                buffer.cursor_position = len(text)
-                buffer.insert_text("\n" + " " * reply.indent)
-            else:
-                buffer.validate_and_handle()
+        self.refresh()
 
 
 class _CommandLexer(Lexer):

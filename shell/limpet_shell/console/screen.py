@@ -49,6 +49,16 @@ class Screen:
         self._above = above
         self._filters = {"stdout": Filter(), "stderr": Filter()}
         self._at_start = True
+        self._working = False
+
+    def working(self, text: str) -> None:
+        """Shows what is waited for, in a line that gives way to whatever is printed next; empty: nothing."""
+        if not self._at_start or not (text or self._working):
+            return
+        shown = self.paint(output.shorten(text, output.columns() - 1), "dim")
+        self._working = bool(text)
+        output.write(f"\r\x1b[K{shown if text else ''}", end="")
+        output.flush()
 
     def lines(self, lines: Iterable[str]) -> None:
         """Prints lines."""
@@ -90,6 +100,10 @@ class Screen:
         self._put((highlight.traceback(shown) if self.colored else shown) + "\n")
 
     def _put(self, text: str) -> None:
+        if self._working:
+            self._working = False
+            text = f"\r\x1b[K{text}"
+
         def write() -> None:
             output.write(text, end="")
             output.flush()

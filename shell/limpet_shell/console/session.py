@@ -1,14 +1,14 @@
 """One input after the other: evaluates it or runs its command, and shows the answers."""
 
 import asyncio
-import os
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from limpet_shell import control, output
 from limpet_shell.render import Paint
 from limpet_supervisor.client import messages
-from limpet_supervisor.errors import LimpetError, UsageError
+from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
 
 from . import everywhere
 from .link import Link
@@ -17,6 +17,10 @@ from .screen import Screen
 
 _INTERRUPT_WAIT: Final = 5.0
 """Seconds that an interrupted evaluation has to answer, before the prompt comes back without it."""
+_PATIENCE: Final = 1.0
+"""Seconds of an evaluation after which it is shown that it runs, and between two such signs."""
+_TIMEOUT: Final = 30.0
+"""Seconds that an evaluation may take."""
 _NAMED: Final = 3
 """Processes below another one that are named when the console comes there."""
 
@@ -56,8 +60,7 @@ class Session:
                 case Kind.LEAVE:
                     return False
                 case Kind.CODE:
-                    await self.attach_again()
-                    self.failed = not await self._evaluate(what.text)
+                    self.failed = not await self._input(what.text)
                 case Kind.COMMAND:
                     return await self._command(what.text)
                 case Kind.NOTHING:
@@ -84,17 +87,24 @@ class Session:
             self.screen.finish_line()
             self._interrupted = None
 
-    async def attach(self, process: str) -> bool:
+    async def attach(self, process: str, *, below: bool = False) -> bool:
         """Opens or moves the session; says where it is now, if that is another process than before.
+
+        Args:
+            process: where to; empty: the first process with an agent.
+            below: rather to the newest of the processes below it.
 
         Raises:
             LimpetError: it cannot.
         """
         async with self._attaching:
-            if not await self.link.attach(process):
-                return False
+            moved = await self.link.attach(process)
             place = self.model.place
-            assert place is not None
+            if below and place is not None and place.others:
+                moved = await self.link.attach(place.others[-1])
+                place = self.model.place
+            if place is None or not moved:
+                return False
             loops = {0: "no running loop", 1: "1 running loop"}.get(
                 place.loops, f"{place.loops} running loops"
             )
@@ -108,15 +118,19 @@ class Session:
     async def attach_again(self) -> None:
         """Attaches to the process that has taken the place of the one that ended; or to a first one.
 
+        Where that was a process below another one (a server's worker), it is the newest of those that are
+        there now.
+
         Raises:
             LimpetError: there is none yet.
         """
         place = self.model.place
-        if place is not None and (self.model.stale or self.link.lost):
-            if await self.attach(place.process.partition("/")[0]):
-                self.screen.notice("(the session's variables went with its process)")
-        elif place is None:
+        if place is None:
             await self.attach("")
+        elif (self.model.stale or self.link.lost) and await self.attach(
+            self.model.instance, below="/" in place.process
+        ):
+            self.screen.notice("(the session's variables went with its process)")
 
     async def _startup(self, path: str) -> None:
         try:
@@ -129,17 +143,34 @@ class Session:
         if not await self._evaluate(source, numbered=False):
             self.screen.error(f"{path} failed")
 
+    async def _input(self, source: str) -> bool:
+        """Evaluates an input; in another process than the user has in mind never."""
+        await self.attach_again()
+        try:
+            return await self._evaluate(source)
+        except NoSuchProcess:
+            gone = self.model.process
+            self.model.stale = True
+            self.screen.error(f"{gone} has ended: this was not evaluated")
+            await self.attach_again()
+            return False
+
     async def _evaluate(self, source: str, *, numbered: bool = True) -> bool:
         """Shows what it prints and its value or traceback; whether it succeeded."""
-        async with self.link.evaluate(source, numbered=numbered) as (request_id, answers):
-            reading = asyncio.ensure_future(self._read(answers))
-            try:
-                if not await self._finished(reading):
-                    self.link.client.cancel(request_id)
-                    await asyncio.wait([reading], timeout=_INTERRUPT_WAIT)
-                reply = reading.result() if reading.done() else None
-            finally:
-                reading.cancel()
+        showing = asyncio.ensure_future(self._show_that_it_runs())
+        try:
+            async with self.link.evaluate(source, _TIMEOUT, numbered=numbered) as (request_id, answers):
+                reading = asyncio.ensure_future(self._read(answers))
+                try:
+                    if not await self._finished(reading):
+                        self.link.client.cancel(request_id)
+                        await asyncio.wait([reading], timeout=_INTERRUPT_WAIT)
+                    reply = reading.result() if reading.done() else None
+                finally:
+                    reading.cancel()
+        finally:
+            showing.cancel()
+            self.screen.working("")
         if reply is None:
             self.screen.finish_line()
             self.screen.error("No answer to the interrupt: it may still run there")
@@ -151,6 +182,18 @@ class Session:
         elif reply.value is not None:
             self.screen.value(reply.value)
         return reply.ok
+
+    async def _show_that_it_runs(self) -> None:
+        """Says how long an evaluation takes already, as long as it prints nothing; not above a prompt."""
+        interrupted = self._interrupted
+        if interrupted is None:
+            return
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(_PATIENCE)
+            passed = time.monotonic() - began
+            then = "it is being interrupted" if interrupted.is_set() else "Ctrl-C interrupts it"
+            self.screen.working(f"{passed:.0f}s of {_TIMEOUT:.0f}s; {then}")
 
     async def _read(self, answers: Answers) -> messages.EvaluateReply:
         """Shows the output of an evaluation until its reply."""
@@ -198,27 +241,27 @@ class Session:
                 if first := control.names_first(requests):
                     await (await self.link.connect()).request(first)
                 for request in requests:
-                    await self._request(request)
+                    await self._request(request, control.shower(request, words, self.screen.paint))
         return True
 
-    async def _request(self, request: messages.Request) -> None:
+    async def _request(self, request: messages.Request, show: control.Show) -> None:
         client = await self.link.connect()
         with output.Progress() as progress:
             async with client.streaming(request) as (_, answers):
-                reading = asyncio.ensure_future(self._show(request, answers, progress))
+                reading = asyncio.ensure_future(self._show(show, answers, progress))
                 try:
                     if await self._finished(reading):
                         reading.result()
                 finally:
                     reading.cancel()
 
-    async def _show(self, request: messages.Request, answers: Answers, progress: output.Progress) -> None:
+    async def _show(self, show: control.Show, answers: Answers, progress: output.Progress) -> None:
         async for answer in answers:
             if isinstance(answer, messages.ProgressItem):
                 progress(answer.text)
                 continue
             progress("")
-            self.screen.lines(control.show(answer, request, self.screen.paint))
+            self.screen.lines(show(answer))
 
     async def _use(self, words: list[str]) -> None:
         if len(words) != 1:
@@ -258,6 +301,7 @@ def help_lines(paint: Paint) -> list[str]:
         *(f"  {paint(form.ljust(wide), 'cyan')}  {text}" for form, text in HELPERS),
         "",
         "Tab completes; Enter runs what is complete, Alt-Enter begins a line; Ctrl-R searches the history;",
+        "F2 shows or hides the status bar; Ctrl-Z suspends the console;",
         "Ctrl-C interrupts an evaluation or clears the line; Ctrl-D leaves, and everything goes on.",
     ]
 
@@ -265,9 +309,3 @@ def help_lines(paint: Paint) -> list[str]:
 def _read_file(path: str) -> str:
     with open(path, encoding="utf-8") as file:
         return file.read()
-
-
-def startup_files(project: str) -> tuple[str, ...]:
-    """The client's `.limpet.py` files: in its home, and in the project."""
-    home = os.path.expanduser("~")
-    return tuple(dict.fromkeys(os.path.join(place, ".limpet.py") for place in (home, project) if place))

@@ -13,14 +13,14 @@ from limpet_supervisor.client import messages
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
 from limpet_supervisor.model.status import Event, NodeState
 
-from . import tty
+from . import settings, tty
 from .history import FileHistory, path_of
 from .link import Link
 from .model import Model, parse
 from .opening import Opening
 from .prompt import Prompt
 from .screen import Screen
-from .session import Session, startup_files
+from .session import Session
 
 _TRY_NODE: Final = 1.0
 """Seconds between attempts to reach a node that has gone."""
@@ -42,11 +42,14 @@ class Console:
         self.model = Model(where.node, socket.gethostname().partition(".")[0])
         self.link = Link(self.model, opening)
         paint = output.painter()
-        history = FileHistory(path_of(where.node, os.environ))
-        self.prompt = Prompt(self.model, self.link, history, colored=paint is output.paint)
+        chosen, self._problems = settings.load(settings.path_of(os.environ))
+        history = FileHistory(path_of(where.node, os.environ), chosen.history_size)
+        self.prompt = Prompt(
+            self.model, self.link, history, chosen, colored=paint is output.paint, notice=self._complain
+        )
         self.screen = Screen(paint, self.prompt.above)
         self.session = Session(self.model, self.link, self.screen)
-        self.session.startup_files = startup_files(os.path.dirname(where.file))
+        self.session.startup_files = settings.startup_files(chosen, os.path.dirname(where.file))
         self._own = opening is None
         self._greeted = False
         self._leaving = False
@@ -114,6 +117,8 @@ class Console:
         self.screen.notice(
             f"{pong.node} {pong.version}, pid {pong.pid}. Type Python, or :help; Ctrl-D leaves."
         )
+        for problem in self._problems:
+            self._complain(problem)
         if self._own:
             await self._settled()
         try:
@@ -131,6 +136,10 @@ class Console:
             # The node's commands serve without a process; one that gets its agent later is attached to.
             self.screen.notice(str(error), "yellow")
             self._look_for_process()
+
+    def _complain(self, problem: str) -> None:
+        """Says what is wrong with the settings."""
+        self.screen.notice(problem, "yellow")
 
     async def _settled(self) -> bool:
         """Waits while the node starts, for some seconds at most; whether it was starting."""
@@ -185,7 +194,7 @@ class Console:
             # A process that is ready may not have its agent yet: another instance may have answered for it.
             with suppress(LimpetError):
                 await self.session.attach_again()
-                self.prompt.redraw()
+                self.prompt.refresh()
                 return
             await asyncio.sleep(_TRY_PROCESS)
 

@@ -1,7 +1,7 @@
 """What a node answers to those who look: status, tree, why. Reads /proc at most once a second."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -37,6 +37,8 @@ class Observer:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.consoles: Callable[[str], int] = lambda _instance: 0
+        """How many consoles have variables in an instance's processes."""
         self._samples: dict[str, _Sample] = {}
         self._no_agent: dict[int, str] = {}
         self._pid = os.getpid()
@@ -114,6 +116,7 @@ class Observer:
             reason=self._reason(instance, now),
             supervisor=instance.supervisor,
             agents=self.agents(instance),
+            consoles=self.consoles(instance.name),
             lag=_rounded(vitals.lag.max) if vitals and vitals.lag else None,
             gil_wait=_rounded(vitals.gil_wait.max) if vitals and vitals.gil_wait else None,
             gc_pause=_rounded(vitals.gc.pause) if vitals else None,

@@ -96,6 +96,8 @@ class ProcessStatus(Struct, frozen=True):
     """Name of its supervisor."""
     agents: tuple[str, ...] = ()
     """Names of its processes with an agent, by which they are evaluated in: `web.1`, then `web.1/4711`, …"""
+    consoles: int = 0
+    """Consoles that have variables in them."""
     lag: float | None = None
     """Seconds that its event loop was late at most within the last ten; None: there is none, or nobody
     measures."""
