@@ -88,6 +88,12 @@ def _lints(words: list[str]) -> list[Request]:
     return [messages.Lints()]
 
 
+def _level(words: list[str]) -> list[Request]:
+    from .logs.loggers import request
+
+    return [request(words)]
+
+
 def _restart(words: list[str]) -> list[Request]:
     return [messages.RestartProcess(name=name) for name in _names(words, "restart NAME…")]
 
@@ -188,6 +194,12 @@ COMMANDS: Final = {
             "[NAME…] [-f] [-n N] [--since TIME] [--level LEVEL] [--grep REGEX]",
             "the processes' output in the order of time",
             _logs,
+        ),
+        ControlCommand(
+            "level",
+            "NAME [LOGGER LEVEL|reset [TIME]]",
+            "levels of loggers; one is set for a time (5m) and then put back",
+            _level,
         ),
         ControlCommand("events", "[-f] [-n N]", "what happened", _events),
         ControlCommand("health", "[NAME…]", "is all well? Limpet's checks and the application's", _health),
@@ -339,6 +351,10 @@ def show(
             from limpet_shell.profiles import profile_lines
 
             return profile_lines(profiles, paint)
+        case messages.LevelReply():
+            from .logs.loggers import level_lines
+
+            return level_lines(answer, paint)
         case messages.LintsReply(findings=findings):
             return render.lint_lines(findings, paint)
         case messages.EvaluateReply():

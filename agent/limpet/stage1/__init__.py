@@ -49,6 +49,7 @@ evaluate    evaluations from request to answer: deadline, interruption, abandonm
 resolving   names followed to objects, as far as that runs none of the application's code
 hints       the signature of the call, and what a name stands for, while one types
 complete    completion that runs none of the application's code
+levels      levels of loggers, changed for a while and put back
 channel     frames out: bounded, never blocking
 checks      runs the application's health checks
 reports     what the application has for the daemon: checks and metrics

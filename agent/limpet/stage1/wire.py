@@ -15,6 +15,7 @@ from .checks import Checks
 from .complete import complete
 from .evaluate import Evaluations
 from .hints import about, signature
+from .levels import Levels
 from .loops import running_loops
 from .natives import start_new_thread
 from .source import check
@@ -30,6 +31,7 @@ class _Agent:
     def __init__(self, connection: Connection) -> None:
         self.channel = Channel(connection)
         self.evaluations = Evaluations(self.channel.send)
+        self.levels = Levels()
         self.checks = Checks(self.channel.send)
         self.vitals = vitals.serve(self.channel.send)
 
@@ -57,6 +59,8 @@ class _Agent:
                 evaluations.call(request, frame["function"], frame["arguments"], frame.get("timeout"))
             case "inspect":
                 evaluations.inspect(request, frame["what"], frame["arguments"], frame.get("timeout"))
+            case "level":
+                self._level(request, frame["logger"], frame["level"], frame["seconds"])
             case "interrupt":
                 self._answer(request, "done", {"text": evaluations.interrupt(frame["target"])})
             case "complete":
@@ -80,6 +84,21 @@ class _Agent:
                 self._apart(request, "stacks", lambda: {"text": stacks().text})
             case _:
                 self.fail(request, f"this agent knows no {operation!r}")
+
+    def _level(self, request: int, logger: str, level: int | str | None, seconds: float) -> None:
+        """Lists levels (None), sets one for a time, or puts back what was set (`reset`)."""
+        levels = self.levels
+        try:
+            if level is None:
+                found = levels.list()
+            elif isinstance(level, str):
+                found = levels.reset(logger)
+            else:
+                found = levels.set(logger, level, seconds)
+        except LookupError as error:  # there is no such logger: nothing that has failed
+            self.fail(request, str(error))
+        else:
+            self._answer(request, "level", {"data": found})
 
     def fail(self, request: int, error: str) -> None:
         """Answers that the agent itself failed."""
@@ -153,7 +172,7 @@ def tick() -> float:
     """Does what is due; seconds until it wants to be called again."""
     agent = _running[0]
     vital = agent.vitals.tick()
-    wait = min(agent.evaluations.tick(), agent.checks.tick(), vital)
+    wait = min(agent.evaluations.tick(), agent.checks.tick(), agent.levels.tick(), vital)
     agent.vitals.waits(wait)
     return wait
 
@@ -162,6 +181,7 @@ def stop(*, forked: bool) -> None:
     """The connection is gone; or, `forked`, this is the child of a fork and everything was the parent's."""
     agent = _running[0]
     agent.channel.close()
+    agent.levels.close()
     agent.vitals.close()
     agent.checks.close()
     agent.evaluations.close(forked=forked)

@@ -3,5 +3,6 @@
 choice      what is to be shown, from the words of a command
 moments     times as people write them, and those that lines begin with
 entries     lines -> entries: a traceback is one
+loggers     levels of loggers in live processes
 view        entries of several processes in order, and as text or JSON
 """

@@ -21,7 +21,8 @@ _STYLES: Final = {
     "error": "red",
     "critical": "bold red",
 }
-_OWN: Final = ("time", "level", "message", "logger", "file", "process", "pid", "exception", "stack")
+OWN: Final = ("time", "level", "message", "logger", "file", "process", "pid", "exception", "stack")
+"""Keys of an object of `limpet.log` that are not the application's."""
 
 
 class LogView:
@@ -100,7 +101,7 @@ class LogView:
         more = [
             f"{self._paint(f'{key}=', 'dim')}{value if isinstance(value, str) else json.dumps(value)}"
             for key, value in record.items()
-            if key not in _OWN
+            if key not in OWN
         ]
         when = "" if self._choice.times or at is None else f"{self._paint(clock(at), 'dim')} "
         logger = f"{record['logger']}: " if record.get("logger") else ""

@@ -19,6 +19,7 @@ from limpet_supervisor.wire import messages as m
 from . import lines
 from .consoles import Consoles
 from .control import Answer, Peer
+from .levels import Levels
 from .node import Node
 from .observe import Observer
 
@@ -83,6 +84,7 @@ class Handlers:
         self.reports = reports
         self._make_stuck = stuck
         self._stuck: Stuck | None = None
+        self.levels = Levels(node, observer, consoles)
         self._restart = restart
         self._last_words: list[Answer] = []
 
@@ -355,6 +357,11 @@ class Handlers:
     def profile(self, request: m.Profile, answer: Answer) -> None:
         """Where a process spends its time."""
         self.stuck().profile(request, answer)
+
+    @_answers(m.Level, Right.CONTROL)
+    def level(self, request: m.Level, answer: Answer) -> None:
+        """Sets the level of a logger for a time."""
+        self.levels.answer(request, answer)
 
     # -- eval ---------------------------------------------------------------------------------------------
 

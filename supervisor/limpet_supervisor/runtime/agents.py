@@ -184,6 +184,8 @@ class Agents:
         on_push: OnPush | None = None,
     ) -> None:
         self.pushed: OnPush = on_push or _unheard
+        self.on_hello: Callable[[AgentConnection], None] | None = None
+        """Called with an agent that has come."""
         self.reactor = reactor
         self.bundle = bundle
         self.garbage = 0
@@ -230,6 +232,8 @@ class Agents:
                 other.close()  # after an exec, the old image's connection may linger
             self._by_pid[connection.pid] = connection
         self._by_process.setdefault(connection.process, []).append(connection)
+        if self.on_hello is not None:
+            self.on_hello(connection)
 
     def lost(self, connection: AgentConnection) -> None:
         """An agent is gone."""

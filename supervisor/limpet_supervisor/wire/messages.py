@@ -115,6 +115,28 @@ class ProfileReply(Reply, tag="profile", frozen=True):
     profiles: tuple[ProcessProfile, ...]
 
 
+class LoggerLevel(Struct, frozen=True):
+    """A logger in a process."""
+
+    process: str
+    logger: str
+    level: str
+    """`notset`: the one above it counts."""
+    before: str | None = None
+    """What it will be again, if it was changed for a while."""
+    left: float | None = None
+    """Seconds until then."""
+    note: str = ""
+    """Why records of this level are not seen all the same."""
+
+
+class LevelReply(Reply, tag="levels", frozen=True):
+    """Loggers: those asked for, or changed; and the processes in which it failed, with the reason."""
+
+    loggers: tuple[LoggerLevel, ...]
+    failures: dict[str, str] = {}
+
+
 class EvaluateReply(Reply, tag="evaluated", frozen=True):
     """The end of an evaluation or call in a process."""
 
@@ -501,6 +523,22 @@ class Profile(Request, tag="profile", frozen=True):
     every: bool = False
 
 
+class Level(Request, tag="level", frozen=True):
+    """Sets the level of a logger in every process that `process` means, for a time; or lists levels.
+
+    It holds in processes and workers that come meanwhile, too, and is put back by itself.
+    """
+
+    reply = LevelReply
+    process: str
+    """An instance, a process, or one of its members by pid: `web.1/4711`."""
+    logger: str = ""
+    """Empty: the root logger; or, to put back, all."""
+    level: str = ""
+    """A name or a number; `reset` puts back now; empty: lists those that have a level of their own."""
+    seconds: float = 300.0
+
+
 # --- requests: eval ----------------------------------------------------------------------------------------
 
 
@@ -604,6 +642,7 @@ AnyRequest = (
     | Signal
     | AddProcess
     | RemoveProcess
+    | Level
     | Profile
     | Attach
     | Detach
@@ -621,6 +660,7 @@ AnyReply = (
     | TreeReply
     | StreamEnd
     | WhyReply
+    | LevelReply
     | StacksReply
     | ProfileReply
     | EvaluateReply
