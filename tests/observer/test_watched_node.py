@@ -104,3 +104,11 @@ def test_connections_that_nobody_accepts_are_counted_at_the_nodes_sockets() -> N
         (listening,) = node.request(m.System()).sockets
     assert (listening.name, listening.bind, listening.waiting) == ("http", f"127.0.0.1:{port}", 1)
     assert listening.backlog > 0
+
+
+def test_ctl_says_what_is_wrong_and_what_to_do(node: Node) -> None:
+    node.wait_for(lambda: bool(node.request(m.Lints()).findings))
+    done = node.limpet("ctl", "lints")
+    assert done.returncode == 0
+    assert "i shell.1: no agent: " in done.stdout
+    assert '"rule":"no_agent"' in node.limpet("ctl", "lints", "--json").stdout

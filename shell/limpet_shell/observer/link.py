@@ -11,7 +11,8 @@ from limpet_supervisor.client import messages
 from limpet_supervisor.client.aio import AsyncClient
 from limpet_supervisor.errors import LimpetError, NodeUnreachable
 
-from .state.model import Act, Model
+from .state.acts import Act
+from .state.model import Model
 from .state.page import Page
 
 _WITHIN: Final = 10.0
@@ -44,7 +45,7 @@ class Link:
         self._changed = changed
         self._wake = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
-        self._followed: tuple[Page, messages.Request] | None = None
+        self._followed: tuple[Page, messages.Request, int] | None = None
         self._held: deque[tuple[Page, Any]] = deque(maxlen=_HELD)
         self._acting: set[asyncio.Task[None]] = set()
         self._drawing: asyncio.TimerHandle | None = None
@@ -157,7 +158,7 @@ class Link:
     def _follow(self, client: AsyncClient, page: Page) -> None:
         """Follows what the page follows; what was followed for another one is left."""
         request = page.follows()
-        wanted = (page, request) if request is not None else None
+        wanted = (page, request, page.beginnings) if request is not None else None
         running = self._following is not None and not self._following.done()
         if running and self._followed == wanted:
             return

@@ -150,7 +150,8 @@ class Terminal:
         act, self.model.acting = self.model.acting, None
         if act is not None:
             self.link.act(act)
-        if wish is Wish.LEAVE:
+        leaving = self.app.future is None or self.app.future.done()
+        if wish is Wish.LEAVE and not leaving:
             self.app.exit()
         elif wish is Wish.ASK:
             self.link.ask()

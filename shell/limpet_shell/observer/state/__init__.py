@@ -10,5 +10,6 @@ detail      all about one process
 look        what looks inside a process find
 feed        output and events, as they come
 findings    lints about the running system
+acts        commands to the node, each to be confirmed
 model       all of it, and where the user is in it
 """

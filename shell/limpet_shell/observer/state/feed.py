@@ -1,11 +1,14 @@
 """What comes by itself: the processes' output, and what happens to them."""
 
-import re
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from limpet_shell.logs.entries import Entries, Entry
+from limpet_shell.logs.view import OWN, merged, record_of
 from limpet_supervisor.client import messages
+from limpet_supervisor.model import levels
 from limpet_supervisor.model.status import Event
 
 from .page import Lines, Page
@@ -13,18 +16,8 @@ from .table import Column, Row, Table
 
 _LAST_LINES: Final = 200
 _LAST_EVENTS: Final = 500
-_LEVELS: Final = (
-    (
-        "bad",
-        re.compile(
-            r"\b(CRITICAL|FATAL|ERROR|EXCEPTION|PANIC|Traceback|[A-Z]\w*Error:)|\[(error|crit)", re.ASCII
-        ),
-    ),
-    ("warn", re.compile(r"\b(WARNING|WARN)\b|\[warn", re.ASCII)),
-    ("dim", re.compile(r"\b(DEBUG|TRACE)\b|\[debug", re.ASCII)),
-)
-_HEAD: Final = 200
-"""Characters of a line in which its level is looked for."""
+_CHOICES: Final = (0, levels.WARNING, levels.ERROR)
+"""Levels from which lines are shown, in turn."""
 
 EVENT_STYLES: Final = {
     "ready": "good",
@@ -37,26 +30,47 @@ EVENT_STYLES: Final = {
     "restarting": "warn",
     "stopping": "warn",
 }
+_LEVEL_STYLES: Final = {levels.WARNING: "warn", levels.DEBUG: "dim"}
 _SIGNS: Final = {"good": "●", "bad": "✗", "warn": "◐", "dim": "·", "": " "}
 
 
 class LogLine(NamedTuple):
-    """A line of a process's output, with the style of its level."""
+    """A line of a process's output."""
 
     process: str
     text: str
-    style: str = ""
+    level: int | None
+    """As numbers of `logging`; None: it says none."""
+    at: float | None
+    """When it came, in Unix seconds."""
+    whole: str
+    """The entry that it is a line of: of a traceback, all of it."""
+
+    @property
+    def style(self) -> str:
+        """Of its level."""
+        if self.level is None:
+            return ""
+        return "bad" if self.level >= levels.ERROR else _LEVEL_STYLES.get(self.level, "")
 
     @property
     def sign(self) -> str:
-        """What says the same as the style without colour."""
+        """What says the same without colour."""
         return {"bad": "E", "warn": "W", "dim": "D"}.get(self.style, " ")
 
 
-def level_of(text: str) -> str:
-    """The style of a line by the level that it speaks of near its beginning."""
-    head = text[:_HEAD]
-    return next((style for style, pattern in _LEVELS if pattern.search(head)), "")
+def log_lines(entry: Entry) -> list[LogLine]:
+    """The lines of an entry; an object of `limpet.log` is its message and what goes with it."""
+    record = record_of(entry.text)
+    text = entry.text
+    if record is not None:
+        logger = f"{record['logger']}: " if record.get("logger") else ""
+        more = [f"{key}={value}" for key, value in record.items() if key not in OWN]
+        text = "  ".join((f"{logger}{record.get('message', '')}", *more))
+        text += "".join(
+            f"\n{record[key]}" for key in ("exception", "stack") if isinstance(record.get(key), str)
+        )
+    return [LogLine(entry.process, line, entry.stated, entry.at, entry.text) for line in text.split("\n")]
 
 
 class LogsPage(Page):
@@ -68,8 +82,13 @@ class LogsPage(Page):
         super().__init__()
         self.name = name
         """Whose; empty: of all."""
+        self.least = 0
+        """Only entries of that level or above are kept; one that says none counts as info."""
         self.lines = Lines()
         self.dropped = 0
+        self._entries = Entries()
+        self._past: dict[str, list[Entry]] | None = {}
+        """What came before, until all of it is there: each process's comes by itself."""
 
     def follows(self) -> messages.Request:
         """The last lines, and what comes."""
@@ -79,19 +98,36 @@ class LogsPage(Page):
     def began(self) -> None:
         """The last lines come again."""
         self.lines.clear()
+        self._entries = Entries()
+        self._past = {}
         self.error = ""
 
     def item(self, item: Any) -> None:
         """Takes lines."""
-        if isinstance(item, messages.LogItem):
-            self.asked = True
-            for text in item.lines:
-                self.lines.add(LogLine(item.process, text, level_of(text)))
-        elif isinstance(item, messages.StreamEnd):
-            self.dropped += item.dropped
+        match item:
+            case messages.LogItem(process=process, lines=lines, times=times, more=more):
+                self.asked = True
+                found = self._entries.feed(process, lines, times, more=more)
+                if self._past is not None:
+                    self._past.setdefault(process, []).extend(found)
+                else:
+                    self._add(found)
+            case messages.LogsPast():
+                past, self._past = self._past, None
+                self._add(merged(past.values()) if past else ())
+            case messages.StreamEnd(dropped=dropped):
+                self.dropped += dropped
+            case _:
+                pass
+
+    def _add(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.level >= self.least:
+                for line in log_lines(entry):
+                    self.lines.add(line)
 
     def filter(self, needle: str) -> None:
-        """Shows only lines with that text."""
+        """Shows only entries with that text."""
         self.lines.filter(needle)
 
     @property
@@ -104,6 +140,12 @@ class LogsPage(Page):
         if name != self.name:
             self.name = name
             self.began()
+
+    def turn_level(self) -> None:
+        """All, warnings and worse, errors and worse, in turn; the last lines come again."""
+        place = _CHOICES.index(self.least)
+        self.least = _CHOICES[(place + 1) % len(_CHOICES)]
+        self.beginnings += 1
 
 
 class EventsPage(Page):

@@ -24,7 +24,7 @@ class FindingsPage(Page):
                 Column("rule", "RULE", width=14),
                 Column("process", "PROCESS", width=7, most=24),
                 Column("text", "WHAT WAS SEEN", width=20),
-                Column("todo", "WHAT TO DO", width=16, rank=1),
+                Column("todo", "WHAT TO DO", width=40, rank=1),
             )
         )
         self.table.ordered = False

@@ -1,14 +1,16 @@
 """What looks inside a process find (`tasks`, `mem`, `types`), whatever their columns are."""
 
-from typing import Any
+from typing import Any, Final
 
 from limpet_supervisor.client import messages
 
 from .page import Page
 from .table import NUMBERS, Column, Row, Table
 
-_LONG = 30.0
+_LONG: Final = 30.0
 """Seconds that a look may take."""
+_NAMES: Final = frozenset({"pid", "tid", "fd", "port", "line", "inode"})
+"""Columns whose numbers name something and measure nothing."""
 
 
 class Look:
@@ -59,6 +61,8 @@ def _unit(key: str, units: dict[str, str], rows: list[dict[str, Any]]) -> str:
     """A column's unit: what the look says, else `count` where all its cells are numbers."""
     if units.get(key) in NUMBERS:
         return units[key]
+    if key in _NAMES:
+        return "id"
     values = [row.get(key) for row in rows]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     return "count" if numbers and len(numbers) + values.count(None) == len(values) else ""

@@ -4,18 +4,19 @@ No terminal, no node, no clock of its own: it is told what the time is.
 """
 
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from limpet_supervisor.client import messages
-from limpet_supervisor.model.status import NodeFacts, State
+from limpet_supervisor.model.status import NodeFacts
 
+from .acts import Act, act_of
 from .detail import DetailPage
 from .feed import EventsPage, LogsPage
 from .findings import FindingsPage
 from .history import History
 from .look import LookPage
 from .page import Lines, Page
-from .processes import ProcessesPage
+from .processes import SORT_KEYS, ProcessesPage
 from .system import SystemPage
 
 LEAST_INTERVAL: Final = 0.5
@@ -29,15 +30,6 @@ class Wish(StrEnum):
     LEAVE = "leave"
     ASK = "ask"
     """The page is another, or wants to know something else: it is asked for at once."""
-
-
-class Act(NamedTuple):
-    """A command to the node, to be confirmed first."""
-
-    question: str
-    request: messages.Request
-    doing: str
-    """What is said while it is done."""
 
 
 class Model:
@@ -223,6 +215,9 @@ class Model:
                 return Wish.ASK
             case "n" if isinstance(self.page, LogsPage):
                 return self._next_log()
+            case "e" if isinstance(self.page, LogsPage):
+                self.logs.turn_level()
+                return Wish.ASK
             case _:
                 self._move(key)
                 return self._arrange(key)
@@ -336,8 +331,8 @@ class Model:
                 return Wish.ASK
             case "w" if self.page is self.processes:
                 self.processes.toggle_window()
-            case _ if self.page is self.processes and key in _SORT_KEYS:
-                self.processes.table.sort_by(_SORT_KEYS[key])
+            case _ if self.page is self.processes and key in SORT_KEYS:
+                self.processes.table.sort_by(SORT_KEYS[key])
         return None
 
     def _move(self, key: str) -> None:
@@ -397,28 +392,4 @@ class Model:
         if not self.destructive:
             self.say(f"{key} is off: start the observer with --allow-destructive", badly=True)
             return
-        status = self.processes.statuses.get(name)
-        pid = f" (pid {status.pid})" if status is not None and status.pid is not None else ""
-        if key == "R":
-            request: messages.Request = messages.RestartProcess(name=name)
-            self.asking = Act(f"Restart {name}{pid}?", request, f"restarting {name}")
-        elif key == "K":
-            self.asking = Act(
-                f"Kill {name}{pid}?", messages.Signal(name=name, signal="KILL"), f"killing {name}"
-            )
-        elif status is not None and status.state in (State.STOPPED, State.EXITED, State.FAILED):
-            self.asking = Act(f"Start {name}?", messages.StartProcess(name=name), f"starting {name}")
-        else:
-            self.asking = Act(f"Stop {name}{pid}?", messages.StopProcess(name=name), f"stopping {name}")
-
-
-_SORT_KEYS: Final = {
-    "c": "cpu",
-    "m": "memory",
-    "e": "restarts",
-    "f": "fds",
-    "y": "lag",
-    "u": "uptime",
-    "b": "name",
-}
-"""Keys that sort the processes by a column at once."""
+        self.asking = act_of(key, name, self.processes.statuses.get(name))

@@ -32,6 +32,8 @@ class Page:
         self.error = ""
         self.cost = 0.0
         self.asked = False
+        self.beginnings = 0
+        """How often it wants to follow from the start again, the same request or not."""
 
     def requests(self) -> list[messages.Request]:
         """What it asks for at each refresh."""

@@ -28,7 +28,7 @@ NOW: Final = (
 )
 _CHANGES: Final = {"memory": "bytes change", "fds": "change", "restarts": "change"}
 OVER: Final = tuple(
-    column._replace(title=f"±{column.title}"[:8], unit=_CHANGES[column.key], width=column.width + 1)
+    column._replace(title=f"±{column.title}", unit=_CHANGES[column.key], width=column.width + 1)
     if column.key in _CHANGES
     else column
     for column in NOW
@@ -45,6 +45,18 @@ STYLES: Final = {
     State.FAILED: ("bad", "✗"),
 }
 """Of each state: its style, and the sign that says the same without colour."""
+
+
+SORT_KEYS: Final = {
+    "c": "cpu",
+    "m": "memory",
+    "e": "restarts",
+    "f": "fds",
+    "y": "lag",
+    "u": "uptime",
+    "b": "name",
+}
+"""Keys that sort by a column at once."""
 
 
 class ProcessesPage(Page):
@@ -149,7 +161,7 @@ class ProcessesPage(Page):
         if status is not None:
             rows.append(self._row(status, lead))
         else:
-            cells = {"name": f"{node.name}: {node.text}"}
+            cells: dict[str, Any] = {"name": f"{node.name}: {node.text}"}
             rows.append(Row(f"/{node.name}", cells, "dim", branch=lead))
         last = len(node.children) - 1
         for k, child in enumerate(node.children):

@@ -28,14 +28,14 @@ class Series:
         return self._points[-1][1] if self._points else None
 
     def since(self, seconds: float) -> list[tuple[float, float]]:
-        """The points of the last so many seconds before the latest, and the one before them."""
+        """The points of the last so many seconds, and the one before them: two at least, if there are."""
         if not self._points:
             return []
         begin = self._points[-1][0] - seconds
         found: list[tuple[float, float]] = []
         for point in reversed(self._points):
             found.append(point)
-            if point[0] <= begin:
+            if point[0] <= begin and len(found) > 1:
                 break
         return found[::-1]
 

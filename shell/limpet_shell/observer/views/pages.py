@@ -1,5 +1,10 @@
 """Each page, drawn from its state."""
 
+import re
+import textwrap
+import time
+from typing import Final
+
 from limpet_shell.observer.state.detail import SECTIONS, DetailPage
 from limpet_shell.observer.state.feed import EventsPage, LogLine, LogsPage
 from limpet_shell.observer.state.findings import FindingsPage
@@ -10,10 +15,14 @@ from limpet_shell.observer.state.processes import ProcessesPage
 from limpet_shell.observer.state.system import SystemPage
 from limpet_shell.output import printable, printable_line, shorten, width_of
 from limpet_shell.render import name_style
+from limpet_supervisor.model import levels
 
 from . import system, table
 from .cells import show
 from .frame import Frame, Line, fit
+
+_TIMES: Final = 100
+"""Columns from which on there is room for the times of log lines."""
 
 
 def draw(model: Model, page: Page, frame: Frame) -> None:
@@ -90,8 +99,9 @@ def _look(look: Look, frame: Frame, *, asked: bool) -> None:
 def _logs(page: LogsPage, frame: Frame) -> None:
     of = page.name or "all processes"
     lost = [f"{page.dropped:,} lines dropped: they came faster than they were read"] if page.dropped else []
+    level = {levels.WARNING: ["warnings and worse"], levels.ERROR: ["errors"]}.get(page.least, [])
     back = [f"{page.lines.back} lines back"] if page.lines.back else []
-    frame.add(("dim", " · ".join((f"output of {of}", *back, *lost, *_filtered(page.needle)))))
+    frame.add(("dim", " · ".join((f"output of {of}", *level, *back, *lost, *_filtered(page.needle)))))
     log_lines(page, frame, named=not page.name)
 
 
@@ -99,25 +109,24 @@ def log_lines(page: LogsPage, frame: Frame, *, named: bool) -> None:
     """The lines of a log that are seen, each behind its process's name if `named`."""
     lines: list[LogLine] = page.lines.window(frame.left)
     if not lines:
-        frame.add(("dim", f"no line contains {page.needle!r}" if page.needle else "no output yet"))
+        frame.add(("dim", f"no entry contains {page.needle!r}" if page.needle else "no output yet"))
         return
     wide = min(20, max(width_of(line.process) for line in lines)) if named else 0
     for line in lines:
-        text = _uncoloured(line.text)
-        sign = (line.style, f"{line.sign} ")
+        begin: Line = [("dim", f"{_clock(line.at)} ")] if frame.width >= _TIMES else []
         if named:
-            name = f"{fit(line.process, wide)} "
-            frame.add((name_style(line.process), name), sign, (line.style, text))
-        else:
-            frame.add(sign, (line.style, text))
+            begin.append((name_style(line.process), f"{fit(line.process, wide)} "))
+        frame.add(*begin, (line.style, f"{line.sign} "), (line.style, _uncoloured(line.text)))
+
+
+def _clock(at: float | None) -> str:
+    return " " * 8 if at is None else time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def _uncoloured(text: str) -> str:
     """A line without the colours that its process gave it: a level's colour is ours."""
     shown = printable_line(text.expandtabs(8))
     if "\x1b" in shown:
-        import re
-
         shown = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     return shown
 
@@ -159,7 +168,7 @@ def _with_value(page: Page, frame: Frame, empty: str) -> None:
         words = (row.cells.get(key) for key in ("value", "target", "text", "todo"))
         text = "; ".join(printable(str(word)) for word in words if word)
         if width_of(text) > frame.width // 2:
-            below = [text[k : k + frame.width] for k in range(0, len(text), frame.width)][: frame.left // 3]
+            below = textwrap.wrap(text, frame.width)[: frame.left // 3]
     above = Frame(frame.width, frame.left - len(below) - bool(below))
     table.draw(page.table, above, empty=empty)
     above.fill()

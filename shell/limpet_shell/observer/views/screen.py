@@ -12,25 +12,25 @@ from limpet_shell.output import printable, width_of
 from limpet_supervisor.model.units import format_duration
 
 from . import pages
-from .frame import Frame, Line, Text, fit, padded
+from .frame import Frame, Line, Text, cut, fit, padded
 
 _AROUND: Final = 3
 """Lines of the screen that are not the page's."""
 
 _HELP: Final = (
     ("1 … 7  Tab  ← →", "the pages; of a process, its sections"),
-    ("↑ ↓  PgUp PgDn  Home End", "move (also j, k, g, G, the wheel)"),
+    ("↑ ↓  PgUp PgDn  Home End", "move; also j, k, g, G and the wheel"),
     ("Enter  Esc", "into the process; back"),
-    ("/", "show only what contains a text; Esc shows all again"),
-    ("s < >  r  click", "sort by the next column; the other way round; by the clicked one"),
-    ("c m e f y u b", "sort by cpu, memory, restarts, fds, lag, uptime, name"),
-    ("w", "over the last minute, or now"),
+    ("/", "only what contains a text; Esc: all again"),
+    ("s < >  r  click", "sort by the next column; reverse; by that one"),
+    ("c m e f y u b", "by cpu, memory, restarts, fds, lag, uptime, name"),
+    ("w", "what has changed in a minute, or what is"),
     ("t", "as a tree, or flat"),
-    ("l  n  a", "its output; the next one's; all output"),
+    ("l  n  a  e", "its output; the next one's; everyone's; by level"),
     ("[ ]", "look into another process"),
     ("p", "pause"),
     ("+ -", "refresh less often, more often"),
-    ("R S K", "restart, stop or start, kill (with --allow-destructive)"),
+    ("R S K", "restart, stop or start, kill: --allow-destructive"),
     ("q", "leave"),
 )
 
@@ -107,7 +107,7 @@ def _tabs(model: Model, screen: Frame) -> None:
         screen.hit(left, left + len(text), "tab", str(number))
         line.append((style, text))
         left += len(text)
-    if model.detail is not None:
+    if model.detail is not None and left + width_of(model.detail.name) + 5 <= screen.width:
         line += [("tab", " ▶ "), ("tab chosen", f" {printable(model.detail.name)} ")]
     screen.add(*padded(line, screen.width, ""))
 
@@ -130,7 +130,11 @@ def _footer(model: Model, screen: Frame) -> None:
         )
         return
     line: Line = []
+    used = 0
     for key, text in _keys(model):
+        used += width_of(key) + width_of(text) + 3
+        if used > screen.width:
+            break
         line += [("key", f" {key} "), ("dim", f"{text} ")]
     screen.add(*line)
 
@@ -153,7 +157,7 @@ def _keys(model: Model) -> list[tuple[str, str]]:
         case LookPage():
             found += [("[ ]", "process"), ("Enter", "look"), ("s", "sort")]
         case LogsPage():
-            found += [("n", "next"), ("a", "all"), ("↑", "back")]
+            found += [("n", "next"), ("a", "all"), ("e", "level"), ("↑", "back")]
         case _ if model.subject() is not None:
             found += [("Enter", "process"), ("l", "log")]
         case _:
@@ -177,14 +181,12 @@ def _over(screen: Frame, title: str, rows: list[Text]) -> None:
     for number, line in enumerate(lines):
         if top + number < len(screen.lines):
             under = screen.lines[top + number]
-            screen.lines[top + number] = [*_part(under, edge), *line]
+            screen.lines[top + number] = cut([*_part(under, edge), *line], screen.width)
     screen.hits = []
 
 
 def _part(line: Line, width: int) -> Line:
     """The first `width` columns of a line, filled up."""
-    from .frame import cut
-
     kept = cut(line, width)
     used = sum(width_of(text) for _, text in kept)
     return [*kept, ("", " " * (width - used))]

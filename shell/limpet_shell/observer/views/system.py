@@ -58,7 +58,7 @@ def _limits(limits: tuple[Limit, ...], frame: Frame) -> None:
     """The fullest first; those for which there is no room are the emptiest."""
     room = max(1, frame.left - 6)
     name = min(34, max((len(limit.name) for limit in limits), default=5))
-    bars = max(0, min(40, frame.width - name - 28))
+    bars = max(0, min(40, frame.width - name - 31))
     heading = (("LIMIT", name), ("USED", -9), ("LIMIT", -10), ("%", -5))
     titles = (fit(text, abs(width), right=width < 0) for text, width in heading)
     frame.add(("title", " ".join(titles)))
@@ -95,7 +95,9 @@ def _charts(page: SystemPage, frame: Frame, interval: float) -> None:
     if not known or frame.left < 1:
         return
     known = known[: frame.left]
-    lines = max(1, min(_CHART_LINES, frame.left // len(known) - (frame.left >= 2 * len(known))))
+    lines = max(1, min(_CHART_LINES, frame.left // len(known)))
+    apart = lines > 2
+    lines -= apart
     width = frame.width - _LABEL - 10 - 1
     for label, series, unit, least in known:
         values = series.bins(max(1, width), interval)
@@ -110,5 +112,5 @@ def _charts(page: SystemPage, frame: Frame, interval: float) -> None:
                 show(series.last, unit) if last else show(most, unit) if not number else "", 9, right=True
             )
             frame.add(("key", named), ("" if last else "dim", f"{value} "), ("chart", text))
-        if lines > 1:
+        if apart:
             frame.blank()

@@ -16,9 +16,10 @@ def draw(table: Table, frame: Frame, *, empty: str = "nothing") -> None:
         return
     window = table.window(height)
     texts = [{column.key: _text(row, column) for column in table.columns} for row in window]
+    whole = [text for row, text in zip(window, texts, strict=True) if len(row.cells) > 1]
 
     def measured(column: Column) -> int:
-        return max((width_of(text[column.key]) for text in texts), default=0)
+        return max((width_of(text[column.key]) for text in whole), default=0)
 
     layout = table.layout(frame.width, measured)
     _heading(table, layout, frame)
@@ -48,11 +49,10 @@ def _heading(table: Table, layout: list[tuple[Column, int]], frame: Frame) -> No
 
 def _text(row: Row, column: Column) -> str:
     value: Any = row.cells.get(column.key, "")
-    return (
-        f"{row.branch}{_sign(row)}{show(value, column.unit)}"
-        if _leads(row, column)
-        else show(value, column.unit)
-    )
+    text = show(value, column.unit)
+    if column.right and row.styles.get(column.key) == "bad":
+        text = f"!{text}"
+    return f"{row.branch}{_sign(row)}{text}" if _leads(row, column) else text
 
 
 def _sign(row: Row) -> str:
@@ -66,6 +66,9 @@ def _leads(row: Row, column: Column) -> bool:
 
 def _line(row: Row, texts: dict[str, str], layout: list[tuple[Column, int]]) -> Line:
     line: Line = []
+    if len(row.cells) == 1:  # a heading among the rows: it may go on over all columns
+        first = layout[0][0].key
+        return [("dim", row.branch), (row.style, texts[first][len(row.branch) :])]
     for column, width in layout:
         text = fit(texts[column.key], width, right=column.right)
         style = row.styles.get(column.key, row.style)
