@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from .frames import Place, place_of_frame
 from .futures import name_of, read
 from .jobs import Session
-from .loops import running_loops
+from .loops import found_loops
 from .natives import allocate_lock, monotonic
 
 LIMIT: Final = 100_000
@@ -21,10 +21,16 @@ class Made(NamedTuple):
 
     at: float
     """Monotonic time."""
-    parent: str | None
-    """Name of the task that created it."""
+    creator: weakref.ref[Any] | None
+    """The task that created it."""
     places: tuple[Place, ...]
     """Outermost first."""
+
+    @property
+    def parent(self) -> str | None:
+        """Name of the task that created it, if that is still there: a task is given its name at last."""
+        task = self.creator() if self.creator is not None else None
+        return None if task is None else name_of(task)
 
 
 class _Factory:
@@ -49,7 +55,8 @@ class _Creations:
 
     def __init__(self) -> None:
         self.lock = allocate_lock()
-        self.sessions: dict[int, weakref.ref[Session]] = {}
+        self.sessions: set[int] = set()
+        """By identity."""
         self.factories: list[tuple[Any, _Factory]] = []
         self.known: dict[int, tuple[weakref.ref[Any], Made]] = {}
         self.dropped = 0
@@ -64,11 +71,11 @@ def start(session: Session) -> int:
     Returns:
         How many loops there are.
     """
-    key = id(session)
     with _creations.lock:
-        # A session that ends, ends in whatever thread: its reference does the same as `stop`.
-        _creations.sessions[key] = weakref.ref(session, lambda _: _stop(key))
-        for loop in running_loops():
+        if id(session) not in _creations.sessions:
+            session.endings.append(lambda: stop(session))
+        _creations.sessions.add(id(session))
+        for loop, _ in found_loops():
             if not any(loop is one for one, _ in _creations.factories):
                 factory = _Factory(loop)
                 loop.set_task_factory(factory)
@@ -77,13 +84,11 @@ def start(session: Session) -> int:
 
 
 def stop(session: Session) -> None:
-    """The session wants no more; when none does, each loop has again the factory that it had."""
-    _stop(id(session))
+    """The session wants no more; when none does, each loop has again the factory that it had.
 
-
-def _stop(key: int) -> None:
-    """Takes no lock: in the child of a fork its owner may not have come along."""
-    _creations.sessions.pop(key, None)
+    It takes no lock: in the child of a fork its owner may not have come along.
+    """
+    _creations.sessions.discard(id(session))
     if _creations.sessions:
         return
     factories, _creations.factories = _creations.factories, []
@@ -129,8 +134,9 @@ def _remember(task: Any, loop: Any, frame: Any) -> None:
         found.append(place_of_frame(frame))
         frame = frame.f_back
     parent = asyncio.current_task(loop)
-    made = Made(monotonic(), None if parent is None else name_of(parent), tuple(reversed(found)))
     try:
+        creator = None if parent is None else weakref.ref(parent)
+        made = Made(monotonic(), creator, tuple(reversed(found)))
         _creations.known[key] = (weakref.ref(task, lambda _: _creations.known.pop(key, None)), made)
     except TypeError:  # a factory of the application's makes tasks that cannot be referred to weakly
         return

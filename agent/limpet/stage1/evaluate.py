@@ -73,7 +73,7 @@ class Evaluations:
             if job.session is session:
                 self._stop(job, "the session was closed")
         forget(f"<console {name} ")
-        session.out.clear()
+        session.end()
         output.release()
 
     def evaluate(
@@ -174,6 +174,8 @@ class Evaluations:
             job.stopping = job.stopping or "the console is gone"
             if forked:  # its thread has not come along
                 job.end(forked=True)
+        for session in list(self._sessions.values()):
+            session.end()
         self._sessions.clear()
         if jobs and self._interval:
             sys.setswitchinterval(self._interval)

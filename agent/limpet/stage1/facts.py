@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from .frames import short
-from .loops import all_tasks, running_loops
+from .loops import all_tasks, found_loops
 from .masking import masked, masked_arguments
 from .memory import cgroup_value, kernel_sizes, memory_limit
 from .static import is_a, own_names, plain_text
@@ -200,7 +200,7 @@ def _system() -> list[dict[str, Any]]:
         _fact("processor time", sum(os.times()[:2]), "seconds"),
         _fact("processors", len(os.sched_getaffinity(0))),
         _fact("threads", len(os.listdir("/proc/self/task"))),
-        _fact("event loops", len(running_loops())),
+        _fact("event loops", len(found_loops())),
         _fact("tasks", len(all_tasks())),
         _fact("modules", len(sys.modules)),
         _fact("hash randomization", bool(sys.flags.hash_randomization)),

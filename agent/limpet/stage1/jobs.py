@@ -22,6 +22,8 @@ class Session:
         self.number = 0
         self.flags = 0
         self.out: dict[int, Any] = {}
+        self.endings: list[Callable[[], None]] = []
+        """Called when the session is gone, in the agent's thread or a fork's child: they take no lock."""
         self.namespace: dict[str, Any] = {
             "__name__": "__console__",
             "__builtins__": builtins,
@@ -29,6 +31,13 @@ class Session:
             "_": None,
             **names,
         }
+
+    def end(self) -> None:
+        """Calls what is to be called at its end, and lets its values go."""
+        endings, self.endings = self.endings, []
+        for function in endings:
+            function()
+        self.out.clear()
 
     def keep(self, value: Any) -> None:
         """Makes `value` `_` and `Out[n]`."""

@@ -15,6 +15,11 @@ _ENTRIES: Final = frozenset({"run_forever", "run", "run_until_complete", "run_ap
 
 
 def running_loops() -> dict[Any, int]:
+    """As `found_loops`; for those who will call the loops' methods anyway."""
+    return dict(found_loops())
+
+
+def found_loops() -> list[tuple[Any, int]]:
     """Running loops with the ident of the thread that each runs in (0 if unknown); the main thread's first.
 
     A loop is found by the frames of its thread (asyncio's and uvloop's alike), else by its tasks.
@@ -22,7 +27,7 @@ def running_loops() -> dict[Any, int]:
     events = sys.modules.get("asyncio.events")
     kind = getattr(events, "AbstractEventLoop", None)
     if kind is None:
-        return {}
+        return []
     found: dict[int, tuple[Any, int]] = {}
     for ident, innermost in sys._current_frames().items():  # noqa: SLF001 - the documented way
         frame: Any = innermost
@@ -39,7 +44,7 @@ def running_loops() -> dict[Any, int]:
         if id(loop) not in found and loop is not None and is_a(loop, kind) and runs(loop):
             found[id(loop)] = (loop, own_names(loop).get("_thread_id") or 0)
     main = main_thread()
-    return dict(sorted(found.values(), key=lambda item: item[1] != main))
+    return sorted(found.values(), key=lambda item: item[1] != main)
 
 
 def runs(loop: Any) -> bool:
@@ -60,7 +65,7 @@ def all_tasks() -> list[Any]:
         return []
     tasks = {id(task): task for task in registered() if pending(task)}
     if sys.version_info >= (3, 14):  # the sets hold no C tasks any more, and all_tasks works from any thread
-        for loop in running_loops():
+        for loop, _ in found_loops():
             tasks.update((id(task), task) for task in asyncio.all_tasks(loop))
     return list(tasks.values())
 

@@ -8,7 +8,7 @@ from . import creation
 from .awaits import Chain, awaited_by, chain, first, waiters
 from .frames import Place, variables
 from .futures import cancellations, is_future, is_task, name_of, pending, read
-from .loops import all_tasks, current_tasks, running_loops
+from .loops import all_tasks, current_tasks, found_loops
 from .natives import monotonic
 from .numbers import Numbers
 from .render import class_name, shown
@@ -102,7 +102,7 @@ class _Looks:
 
     def __init__(self) -> None:
         self._current = current_tasks()
-        self._loops = {id(loop): ident for loop, ident in running_loops().items()}
+        self._loops = {id(loop): ident for loop, ident in found_loops()}
         self._now = monotonic()
 
     def loop_name(self, loop: Any) -> str:

@@ -8,7 +8,7 @@ from . import natives
 from .awaits import awaited_by, chain
 from .frames import Place, place_of_frame, stack_lines
 from .futures import name_of, read
-from .loops import all_tasks, running_loops
+from .loops import all_tasks, found_loops
 from .natives import get_ident, main_thread
 from .render import clip
 from .static import own_names, plain_text
@@ -57,7 +57,7 @@ def stacks() -> View:
     rows = []
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
         rows.append({"of": f"Thread {thread_name(ident)} ({ident:#x})", "stack": stack_lines(frame)})
-    loops = {id(loop): ident for loop, ident in running_loops().items()}
+    loops = {id(loop): ident for loop, ident in found_loops()}
     for task in all_tasks():
         waits = "".join(f", awaited by {name}" for name in awaited_by(task))
         ident = loops.get(id(read(task, "_loop")), 0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from .awaits import awaited_by, describe
 from .futures import is_future, is_task, name_of, pending, read
 from .heap import full_name
-from .loops import all_tasks, current_tasks, running_loops
+from .loops import all_tasks, current_tasks, found_loops
 from .natives import monotonic
 from .render import class_name, type_name
 from .static import is_a, looked_up, own_names
@@ -26,7 +26,7 @@ def timers(n: int = 100) -> View:
         n: rows at the most.
     """
     rows = []
-    for loop, ident in running_loops().items():
+    for loop, ident in found_loops():
         now = _time(loop)
         for handle in scheduled(loop):
             when, callback, arguments = handle
@@ -56,7 +56,7 @@ def loop() -> View:
     tasks = [id(read(task, "_loop")) for task in all_tasks()]
     busy = current_tasks()
     rows = []
-    for one, ident in running_loops().items():
+    for one, ident in found_loops():
         names = own_names(one)
         current = busy.get(id(one))
         rows.append({
