@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import threading
 from decimal import Decimal
 from math import inf, nan
@@ -287,3 +288,37 @@ def test_a_forks_child_starts_from_zero_even_if_a_lock_was_held() -> None:
     assert [found["samples"] for found in after][:2] == [[[[], 1]], [[[], 8]]]
     assert [(one["quarantined"], one["failed"], one["missed"]) for one in failures] == [(True, 0, 0)]
     assert samples("shop_sale_stop_count") == {(): 3}
+
+
+def test_events_of_a_signal_handler_in_the_middle_of_another_are_all_measured() -> None:
+    """It neither waits for a lock that its own thread holds, nor is overwritten by what it interrupts."""
+    telemetry.metrics(
+        [
+            telemetry.counter("shop.sale.stop.count", tags=["x"]),
+            telemetry.sum("shop.sale.stop.x"),
+            telemetry.summary("shop.sale.stop.y", measurement="x"),
+            telemetry.distribution("shop.sale.stop.z", measurement="x", buckets=[1]),
+        ]
+    )
+    signals = 0
+
+    def interrupt(*_about: object) -> None:
+        nonlocal signals
+        signals += 1
+        telemetry.execute(STOP, {"x": 1}, {"x": 1})
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.0002, 0.0002)
+    executed = 0
+    try:
+        while signals < 50 or executed < 5000:
+            telemetry.execute(STOP, {"x": 1}, {"x": 1})
+            executed += 1
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    total = executed + signals
+    assert samples("shop_sale_stop_count") == {("1",): total}
+    assert samples("shop_sale_stop_x") == {(): total}
+    assert samples("shop_sale_stop_y")[()]["count"] == total
+    assert samples("shop_sale_stop_z") == {(): {"buckets": [total, 0], "count": total, "sum": total}}

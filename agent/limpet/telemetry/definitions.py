@@ -6,7 +6,6 @@ event `("bookshop", "checkout", "stop")`, unless `event_name` and `measurement` 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isnan
 from typing import Any, TypeAlias
@@ -30,7 +29,6 @@ _SIZES = {"bytes": 1.0, "kilobytes": 1e3, "megabytes": 1e6, "gigabytes": 1e9, "k
 _SHORT = {"ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes",
           "h": "hours", "B": "bytes", "kB": "kilobytes", "MB": "megabytes", "GB": "gigabytes",
           "KiB": "kibibytes", "MiB": "mebibytes", "GiB": "gibibytes"}  # fmt: skip
-_TAG = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Metric:
@@ -85,7 +83,7 @@ class Metric:
         self.measurement: Measurement = parts[-1] if measurement is None else measurement
         self.tags = tuple(tags)
         for tag in self.tags:
-            if not _TAG.fullmatch(tag):
+            if not (tag.isascii() and tag.isidentifier()):
                 raise ValueError(
                     f"{name!r} has a tag {tag!r}: letters, digits and _ only, with no digit first"
                 )
@@ -188,8 +186,12 @@ def _full(unit: str) -> str:
 
 
 def _family(parts: Event, unit: str) -> str:
-    name = re.sub(r"[^a-zA-Z0-9_]", "_", "_".join(parts))
-    unit = re.sub(r"[^a-zA-Z0-9_]", "_", unit)
+    name, unit = _plain("_".join(parts)), _plain(unit)
     if name[0].isdecimal():
         name = f"_{name}"
     return name if not unit or name == unit or name.endswith(f"_{unit}") else f"{name}_{unit}"
+
+
+def _plain(text: str) -> str:
+    """ASCII letters, digits and `_` only; anything else is `_`."""
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in text)

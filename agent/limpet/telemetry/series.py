@@ -148,7 +148,12 @@ class Series:
         key: tuple[str, ...] = ()
         if metric.tags:
             values = metadata if metric.tag_values is None else metric.tag_values(metadata)
-            key = tuple([_text(values.get(tag)) for tag in metric.tags])
+            key = tuple(
+                [
+                    found if type(found) is str and len(found) <= LONGEST else _text(found)
+                    for found in map(values.get, metric.tags)
+                ]
+            )
         with self._lock:
             cell = self._cells.get(key)
             if cell is None:
@@ -203,10 +208,8 @@ def _number(found: Any) -> float:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    text = value if type(value) is str else str(value)
-    return text if len(text) <= LONGEST else text[:LONGEST]
+    """A tag's value; empty if there is none."""
+    return "" if value is None else str(value)[:LONGEST]
 
 
 def _nearest(ordered: list[float], share: float) -> float:

@@ -16,6 +16,18 @@ __all__ = ["Span", "current_span", "span"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+
+@functools.lru_cache(maxsize=1000)
+def _events(name: Event) -> tuple[Event, Event, Event]:
+    """The events of a span: start, stop and exception.
+
+    Raises:
+        TypeError: the name is no tuple of text.
+    """
+    checked(name)
+    return (*name, "start"), (*name, "stop"), (*name, "exception")
+
+
 _contexts = itertools.count(1)
 _current: ContextVar[Span | None] = ContextVar("limpet.telemetry.span", default=None)
 
@@ -26,10 +38,11 @@ class Span:
     What is put into `measurements` and `metadata` while it runs is told by the event at its end.
     """
 
-    __slots__ = ("_began", "_token", "context", "measurements", "metadata", "name", "parent")
+    __slots__ = ("_began", "_events", "_token", "context", "measurements", "metadata", "name", "parent")
 
     def __init__(self, name: Event, metadata: Mapping[str, Any] | None = None) -> None:
         self.name = name
+        self._events = _events(name)
         self.metadata: dict[str, Any] = dict(metadata) if metadata else {}
         self.measurements: dict[str, Any] = {}
         self.context: Any = None
@@ -121,14 +134,14 @@ class Span:
         self.context = self.metadata.get("telemetry_span_context")
         if self.context is None:
             self.context = next(_contexts)
-        event = (*self.name, "start")
+        event = self._events[0]
         self._began = monotonic()
         if is_heard(event):
             execute(event, {"monotonic_time": self._began, "system_time": time()}, self._told())
 
     def _end(self, reason: BaseException | None, trace: TracebackType | None) -> None:
         now = monotonic()
-        event = (*self.name, "stop" if reason is None else "exception")
+        event = self._events[1] if reason is None else self._events[2]
         if is_heard(event):
             told = self._told()
             if reason is not None:
@@ -160,7 +173,7 @@ def span(name: Event, metadata: Mapping[str, Any] | None = None) -> Span:
     Raises:
         TypeError: the name is no tuple of text.
     """
-    return Span(checked(name), metadata)
+    return Span(name, metadata)
 
 
 def current_span() -> Span | None:
