@@ -127,7 +127,7 @@ print(*sorted(name for name in new if name.startswith("limpet.telemetry.")))
 
 
 def test_greenlets_of_gevent_have_spans_of_their_own_and_lose_no_event() -> None:
-    """Everything is patched, threads and locks included; two greenlets are within a handler's failure at once."""
+    """Everything is patched, threads and locks included; several are in a failing handler at once."""
     program = """
 from gevent import monkey
 monkey.patch_all()
