@@ -212,3 +212,13 @@ def test_an_interrupt_never_lands_in_a_thread_that_the_evaluation_starts(idle: P
         peer.ask("interrupt", target=request)
         assert peer.reply(request)[0].interrupted
     assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_what_an_evaluation_keeps_the_others_from_is_told(looping: Pair) -> None:
+    """The GIL, by a call into C that does not let go of it; the event loop, by code on it that blocks."""
+    child, peer = looping
+    holding = "import ctypes\nctypes.PyDLL(None).usleep(400000)"
+    assert peer.evaluate(holding)[0].stalled >= 0.2
+    blocking = "import asyncio, time\nawait asyncio.sleep(0)\ntime.sleep(0.4)"
+    assert peer.evaluate(blocking)[0].stalled >= 0.4
+    child.finish(b"\n")

@@ -312,6 +312,15 @@ def test_what_takes_long_is_shown_to_run(console: Console) -> None:
     assert "of 30s" not in terminal.text
 
 
+def test_an_evaluation_that_has_stalled_the_process_is_told(console: Console) -> None:
+    terminal, node, _ = console
+    node.script = lambda request: iter(()) if isinstance(request, m.Evaluate) else answers(request)
+    terminal.send("stall()\r")
+    reply = m.EvaluateReply(process="web.1", ok=True, value="done", stalled=0.82, number=1)
+    node.say(node.wait_for(m.Evaluate), reply)
+    terminal.wait_for("(this stalled web.1 for 0.8s)")
+
+
 def test_ctrl_d_behind_an_input_leaves_the_second_time(console: Console) -> None:
     terminal, node, _ = console
     terminal.send("precious\x04")

@@ -231,6 +231,7 @@ def test_rpc_json_holds_output_and_value(bookshop: Shops) -> None:
         "error": None,
         "timed_out": False,
         "elapsed": 0.25,
+        "stalled": 0.0,
         "data": None,
     }
     printed = place.run("rpc", "--json", "print()")

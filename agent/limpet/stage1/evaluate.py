@@ -17,7 +17,7 @@ from . import output
 from .frames import where
 from .interrupt import Interrupted
 from .jobs import Job, Session, running
-from .looks import NAMES, look
+from .looks import bring, look
 from .names import autoload
 from .natives import allocate_lock, monotonic, sleep, start_new_thread
 from .onloop import on_loop
@@ -37,6 +37,8 @@ RETRY: Final = 0.05
 """Seconds between two interruptions of the same evaluation."""
 SWITCH_INTERVAL: Final = 0.0002
 """The interpreter's switch interval while somebody evaluates: busy code then delays others less."""
+STALL: Final = 0.1
+"""Seconds of the event loop, or of all other threads, that are worth telling."""
 RUNNING: Final = 64
 """Evaluations at once, those abandoned included."""
 
@@ -51,16 +53,18 @@ class Evaluations:
         self._sessions: dict[str, Session] = {}
         self._interval = 0.0
         self._closed = False
+        self._due = 0.0
+        """When the agent's thread wants to go on; if it cannot, somebody has kept the GIL meanwhile."""
 
     # --- requests, in the agent's thread ---------------------------------------------------------------
 
     def session(self, name: str) -> Session:
         """The session of that name, opened if need be; one that is gone afterwards if it has no name."""
         if not name:
-            return Session("", NAMES)
+            return Session("")
         found = self._sessions.get(name)
         if found is None:
-            found = self._sessions[name] = Session(name, NAMES)
+            found = self._sessions[name] = Session(name)
             output.hold()
         return found
 
@@ -88,6 +92,7 @@ class Evaluations:
         job.name = f"<console {session.name} {place}>" if session.name else f"<rpc {request}>"
 
         def prepare(tree: ast.Module) -> None:
+            bring((node.id for node in ast.walk(tree) if isinstance(node, ast.Name)), session.namespace)
             autoload(tree, session.namespace, vars(builtins))
 
         def work(job: Job) -> Any:
@@ -101,7 +106,7 @@ class Evaluations:
 
     def call(self, request: int, function: str, arguments: list[str], timeout: float | None) -> None:
         """Calls `module:function` with strings; awaits what it returns, if that is to be awaited."""
-        job = Job(request, Session("", NAMES), timeout)
+        job = Job(request, Session(""), timeout)
         job.source = f"{function}({', '.join(map(repr, arguments))})"
 
         def work(job: Job) -> Any:
@@ -114,7 +119,7 @@ class Evaluations:
 
     def inspect(self, request: int, what: str, arguments: dict[str, Any], timeout: float | None) -> None:
         """Takes a look by its name; its answer's `data` is what it found."""
-        self._begin(Job(request, Session("", NAMES), timeout), lambda _job: look(what, arguments))
+        self._begin(Job(request, Session(""), timeout), lambda _job: look(what, arguments))
 
     def interrupt(self, request: int) -> str:
         """Interrupts an evaluation; it answers for itself when it has ended, or is abandoned."""
@@ -128,6 +133,7 @@ class Evaluations:
         """Does what is due; seconds until the next time."""
         now = monotonic()
         wait = 3600.0
+        self._feel(now)
         for job in list(self._jobs.values()):
             if job.condemned:
                 self._stop(job, job.condemned)
@@ -155,7 +161,15 @@ class Evaluations:
                     self._shoot(job)
                     job.again = now + RETRY
                 wait = min(wait, job.again - now, job.give_up - now)
+        self._due = now + max(wait, 0.0)
         return max(wait, 0.0)
+
+    def _feel(self, now: float) -> None:
+        """Tells the evaluations that run for how long nobody else could."""
+        late = now - self._due
+        if self._due and late >= STALL:
+            for job in list(self._jobs.values()):
+                job.stalled = max(job.stalled, late)
 
     def close(self, *, forked: bool) -> None:
         """The connection is gone, or this is the child of a fork: nobody waits for an answer any more.
@@ -204,6 +218,7 @@ class Evaluations:
         request = job.request
         job.told = lambda seconds: self._send({"id": request, "item": "lasts", "seconds": seconds})
         self._jobs[request] = job
+        self._due = monotonic() + PACE
         try:
             start_new_thread(self._run, (job,))
         except BaseException:
@@ -259,6 +274,7 @@ class Evaluations:
         return {"ok": False, "error": error, "interrupted": interrupted, "timed_out": timed_out}
 
     def _finish(self, job: Job, answer: dict[str, Any]) -> None:
+        self._feel(monotonic())
         with self._lock:
             answered, job.answered = job.answered, True
             self._jobs.pop(job.request, None)
@@ -268,8 +284,9 @@ class Evaluations:
             forget(job.name)
         if not answered:
             elapsed = round(monotonic() - job.began, 6)
+            stalled = round(job.stalled, 3) if job.stalled >= STALL else 0.0
             final = {"id": job.request, "re": "evaluated", "elapsed": elapsed, "number": job.number, **answer}
-            self._send(final)
+            self._send({**final, "stalled": stalled})
 
     # --- interruption, in the agent's thread -----------------------------------------------------------
 

@@ -46,6 +46,8 @@ class Guard:
         self._step: _Step | None = None
         self._wanted = False
         """Somebody has called `interrupt` since the last `call`."""
+        self.longest = 0.0
+        """Seconds of the longest step so far."""
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, interruptible.
@@ -67,7 +69,11 @@ class Guard:
 
     def _leave(self) -> bool:
         step = self._step
-        return step is not None and _leave(step)
+        if step is None:
+            return False
+        hit = _leave(step)
+        self.longest = max(self.longest, monotonic() - step.since)
+        return hit
 
     def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, where no shot can land: for code of ours that holds a lock.

@@ -15,9 +15,9 @@ KEPT: Final = 20
 
 
 class Session:
-    """A console's names and values in this process; its namespace begins with `names`."""
+    """A console's names and values in this process."""
 
-    def __init__(self, name: str, names: Mapping[str, Any]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self.number = 0
         self.flags = 0
@@ -29,7 +29,6 @@ class Session:
             "__builtins__": builtins,
             "Out": self.out,
             "_": None,
-            **names,
         }
 
     def end(self) -> None:
@@ -115,6 +114,8 @@ class Job:
         self.give_up = 0.0
         self.again = 0.0
         self.answered = False
+        self.stalled = 0.0
+        """Seconds for which it has kept the application's event loop, or all other threads, from running."""
         self.sink: Sink | None = None
         self.source = ""
         self.others: Mapping[int, Job] = {}

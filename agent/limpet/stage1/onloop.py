@@ -89,5 +89,7 @@ async def _guarded(job: Job, coroutine: Coroutine[Any, Any, Any], result: list[A
         result[:] = [None, error]
     finally:
         job.loop_guard = None
+        if job.loop_thread:  # the application's
+            job.stalled = max(job.stalled, guard.longest)
         if job.arrived.locked():
             job.arrived.release()

@@ -177,5 +177,6 @@ class _Answer:
             "error": reply.error,
             "timed_out": reply.timed_out,
             "elapsed": reply.elapsed,
+            "stalled": reply.stalled,
             "data": reply.data,
         }

@@ -181,6 +181,8 @@ class Session:
             self.screen.traceback(reply.error or "failed")
         elif reply.value is not None:
             self.screen.value(reply.value)
+        if reply.stalled:
+            self.screen.notice(f"(this stalled {reply.process} for {reply.stalled:.1f}s)", "yellow")
         return reply.ok
 
     async def _show_that_it_runs(self) -> None:
@@ -236,6 +238,8 @@ class Session:
                 await self._everywhere(rest.strip())
             case "use":
                 await self._use(words)
+            case "observer":
+                await self._observer(words)
             case _:
                 requests = control.requests(command, words, self.model.process)
                 if first := control.names_first(requests):
@@ -243,6 +247,20 @@ class Session:
                 for request in requests:
                     await self._request(request, control.shower(request, words, self.screen.paint))
         return True
+
+    async def _observer(self, words: list[str]) -> None:
+        """The node in full screen, until the user comes back or the console is to leave."""
+        if len(words) > 1:
+            raise UsageError("The observer begins with one page", todo="say: :observer processes")
+        from limpet_shell.observer.opening import observe
+
+        observing = asyncio.ensure_future(observe(self.model.node, page="".join(words)))
+        try:
+            if await self._finished(observing):
+                observing.result()
+        finally:
+            observing.cancel()
+            await asyncio.wait([observing])
 
     async def _request(self, request: messages.Request, show: control.Show) -> None:
         client = await self.link.connect()

@@ -215,6 +215,7 @@ class Consoles:
                         interrupted=said.interrupted,
                         timed_out=said.timed_out,
                         abandoned=said.abandoned,
+                        stalled=said.stalled,
                         number=said.number,
                         data=said.data,
                     )

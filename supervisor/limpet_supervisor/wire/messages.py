@@ -154,6 +154,9 @@ class EvaluateReply(Reply, tag="evaluated", frozen=True):
     """Whether its deadline passed: it was interrupted then, abandoned, or not heard of."""
     abandoned: str | None = None
     """Where it still runs, if it could not be interrupted."""
+    stalled: float = 0.0
+    """Seconds for which it kept the process's event loop, or all of its other threads, from running; 0 if
+    that was not worth telling."""
     number: int = 0
     """n of `Out[n]` in its session."""
     data: Any = None
