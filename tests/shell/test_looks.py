@@ -74,7 +74,7 @@ def test_a_look_is_a_function_of_the_process_with_these_options(look: looks.Look
 def test_every_look_is_a_command() -> None:
     """But stacks, which the node can take of a process that does not answer as well."""
     named = {look.name for look in looks.LOOKS if not look.tool}
-    assert set(in_process.LOOKS) - named <= {"stacks", "vitals"}
+    assert set(in_process.LOOKS) - named == {"stacks"}
     assert {look.name for look in looks.LOOKS} <= set(control.COMMANDS)
 
 

@@ -20,10 +20,12 @@ jobs        sessions, and one evaluation in them
 awaits      what a task awaits, and who awaits it
 numbers     numbers for objects that have no name
 creation    where tasks come from, recorded while a session wants it
-threadlist  looks: threads, stacks, greenlets
+threads     raw threads with the application's signal mask and a name
+threadlist  looks: threads, stacks
 tasks       looks: tasks, task
 taskcontrol tools: cancel, trace_tasks
 heap        looks: types, gc_stats; the collector's objects in slices
+greenlets   look: greenlets
 growth      tools: growth, allocations, collect
 referrers   look: instances; tool: refs
 memory      look: mem; the limits of memory
@@ -42,7 +44,6 @@ trace       tool: trace
 inspection  h, i, src: what one object is
 vitals      loop lag, waits for the GIL, pauses of the collector: only while they are wanted
 looks       the table of all that a session's namespace begins with
-threads     raw threads with the application's signal mask and a name
 tracebacks  what evaluated code raised, without our own frames
 onloop      code that awaits, as a task on the application's loop
 evaluate    evaluations from request to answer: deadline, interruption, abandonment

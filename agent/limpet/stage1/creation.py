@@ -127,7 +127,7 @@ def _remember(task: Any, loop: Any, frame: Any) -> None:
     key = id(task)
     asyncio = sys.modules["asyncio"]
     # The functions of asyncio that create tasks are not what somebody looks for.
-    while frame is not None and frame.f_globals.get("__package__") == "asyncio":
+    while frame is not None and dict.get(frame.f_globals, "__package__") == "asyncio":
         frame = frame.f_back
     found: list[Place] = []
     while frame is not None and len(found) < _FRAMES:

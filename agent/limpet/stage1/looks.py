@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .facts import environ, modules, runtime_info
+from .greenlets import greenlets
 from .growth import allocations, collect, growth
 from .heap import gc_stats, types
 from .inspection import h, i, src
@@ -12,7 +13,7 @@ from .referrers import instances, refs
 from .sockets import fds, sockets
 from .taskcontrol import cancel, trace_tasks
 from .tasks import task, tasks
-from .threadlist import greenlets, stacks, threads
+from .threadlist import stacks, threads
 from .timers import loop, timers
 from .trace import trace
 from .view import View

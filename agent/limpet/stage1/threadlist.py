@@ -1,17 +1,17 @@
-"""Looks at threads and their stacks, those of asyncio's tasks and of greenlets included."""
+"""Looks at threads, and at the stacks of threads and of asyncio's tasks."""
 
 import os
 import sys
 from typing import Any, Final
 
-from . import natives
 from .awaits import awaited_by, chain
-from .frames import Place, place_of_frame, stack_lines
+from .frames import place_of_frame, stack_lines
 from .futures import name_of, read
 from .loops import all_tasks, found_loops
-from .natives import get_ident, main_thread
+from .natives import agent_thread, main_thread
 from .render import clip
 from .static import own_names, plain_text
+from .threads import ours
 from .view import View
 
 STACKS: Final = 256_000
@@ -75,9 +75,9 @@ def thread_name(ident: int) -> str:
         return plain_text(own_names(known[ident]).get("_name"), f"{ident:#x}")
     if ident == main_thread():
         return "MainThread"
-    if ident == natives.agent_thread[0]:
+    if ident == agent_thread[0]:
         return "limpet agent"
-    return "this evaluation" if ident == get_ident() else "unnamed"
+    return ours[ident][0] if ident in ours else "unnamed"
 
 
 def _known() -> dict[int, Any]:
@@ -91,8 +91,10 @@ def _tid(ident: int, thread: Any) -> int | None:
     """The kernel's number of it. Before Python 3.13 that of a fork's main thread is its parent's."""
     if ident == main_thread():
         return os.getpid()
-    if ident == natives.agent_thread[0]:
-        return natives.agent_thread[1]
+    if ident == agent_thread[0]:
+        return agent_thread[1]
+    if ident in ours:
+        return ours[ident][1]
     found = own_names(thread).get("_native_id")
     return found if type(found) is int else None
 
@@ -106,27 +108,3 @@ def _kernel(tid: int | None) -> tuple[float | None, str | None, str]:
         return None, None, "?"
     fields = rest.split()
     return (int(fields[11]) + int(fields[12])) / _TICK, fields[0], name.partition("(")[2]
-
-
-def greenlets(n: int = 100) -> View:
-    """Every greenlet of gevent, eventlet or the application: kind, state, what it runs, where it waits."""
-    module: Any = sys.modules.get("greenlet")
-    kind = getattr(module, "greenlet", None)
-    if type(kind) is not type:
-        return View("greenlets", empty="greenlet is not loaded")
-    from .heap import instances_of
-
-    found = instances_of(kind)
-    return View("greenlets", [_greenlet(one, kind) for one in found[:n]], empty="no greenlets")
-
-
-def _greenlet(one: Any, kind: Any) -> dict[str, Any]:
-    from .render import type_name
-
-    frame = kind.__dict__["gr_frame"].__get__(one)
-    dead = kind.__dict__["dead"].__get__(one)
-    outer = Place("?")
-    while frame is not None:
-        outer = place_of_frame(frame)
-        frame = frame.f_back
-    return {"greenlet": type_name(one), "dead": dead, "at": outer.text}

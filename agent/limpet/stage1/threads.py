@@ -3,9 +3,13 @@
 import contextlib
 import os
 import sys
-from typing import Any
+from _thread import get_native_id
+from typing import Any, Final
 
 from .natives import get_ident
+
+ours: Final[dict[int, tuple[str, int]]] = {}
+"""Name and kernel's number of our own threads, by ident: gevent's `threading` knows none of them."""
 
 
 def unblock_signals() -> None:
@@ -22,7 +26,8 @@ def unblock_signals() -> None:
 
 
 def name_thread(name: str) -> None:
-    """Names the running raw thread in `threading`, unless gevent or eventlet have their hands on that."""
+    """Names the running raw thread; in `threading` too, unless gevent or eventlet have replaced that."""
+    ours[get_ident()] = (name, get_native_id())
     threading: Any = sys.modules["threading"]
     if threading.get_ident is get_ident:
         threading.current_thread().name = name
@@ -30,6 +35,7 @@ def name_thread(name: str) -> None:
 
 def forget_thread() -> None:
     """Takes the running raw thread, which is about to end, out of `threading` again."""
+    ours.pop(get_ident(), None)
     threading: Any = sys.modules["threading"]
     # Before 3.13 it would stay for ever; under gevent the ident is a greenlet's. There is no public way.
     threading._active.pop(threading.get_ident(), None)  # noqa: SLF001
