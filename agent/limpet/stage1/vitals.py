@@ -34,6 +34,8 @@ FIND: Final = 10.0
 """Seconds between two searches for loops, while there is one that runs."""
 FIND_FIRST: Final = 1.0
 """The same while there is none."""
+PLACE: Final = 0.1
+"""Seconds that a loop has been blocked for when it is told where."""
 LOOPS: Final = 8
 """Loops that are measured, at most."""
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -225,7 +227,7 @@ class Vitals:
         return {
             "lag": lag,
             "loops": len(self._markers),
-            "blocked_in": where(marker.thread) if marker is not None and stuck > self._limit else "",
+            "blocked_in": where(marker.thread) if marker is not None and stuck > PLACE else "",
             "gil_wait": {"p50": _median(waits), "max": waits[-1]} if waits else None,
             "gc": {
                 "pause": max(recent, default=0.0),
