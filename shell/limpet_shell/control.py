@@ -223,6 +223,7 @@ COMMANDS: Final = {
         ControlCommand("signal", "SIGNAL NAME…", "send a signal to a process", _signal),
         ControlCommand("add", "NAME KEY=VALUE…", "add a process, with the keys of its table", _add),
         ControlCommand("remove", "NAME…", "stop a process and forget it", _remove),
+        ControlCommand("observer", "[PAGE]", "the node in full screen; q comes back", None),
         ControlCommand("help", "", "this list", None),
         ControlCommand("quit", "", "leave the console; everything goes on", None),
     )

@@ -99,3 +99,57 @@ def test_without_a_terminal_it_says_what_to_use(node: Node) -> None:
     done = node.limpet("observer")
     assert done.returncode == 2
     assert "The observer is for a terminal" in done.stderr
+
+
+def test_it_is_a_command_of_the_console_and_comes_back_to_it(node: Node) -> None:
+    arguments = [PYTHON, "-m", "limpet_shell", "remote", "--node", "node"]
+    environ = {**node.environ, "LANG": "C.UTF-8", "HOME": str(node.directory)}
+    with Terminal(arguments, environ, cwd=str(node.directory)) as terminal:
+        terminal.wait_for("web.1 [1]>")
+        terminal.send(":observer proc\r")
+        terminal.wait_for("● sleeper.1")
+        terminal.wait_until_gone("web.1 [1]>")
+        terminal.send("q")
+        terminal.wait_for("web.1 [1]>")
+        terminal.send("6 * 7\r")
+        terminal.wait_for("42")
+        terminal.send("\x04")
+        assert terminal.wait() == 0
+
+
+def test_the_mouse_chooses_a_page_and_a_process(node: Node) -> None:
+    def click(column: int, line: int) -> str:
+        return f"\x1b[<0;{column};{line}M\x1b[<0;{column};{line}m"
+
+    with observer(node) as terminal:
+        terminal.wait_for("memory of the host")
+        terminal.send(click(16, 2))
+        terminal.wait_for("● sleeper.1")
+        terminal.send(click(1, 4))
+        terminal.wait_for("NAME▲")
+        terminal.send(click(5, 5) * 2)
+        terminal.wait_for("Environ")
+        assert "▶  sleeper.1" in terminal.text
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+def test_told_to_end_it_gives_the_terminal_back(node: Node) -> None:
+    with observer(node) as terminal:
+        terminal.wait_for("memory of the host")
+        terminal.terminate()
+        assert terminal.wait() == 0
+        assert b"\x1b[?1049l" in terminal.raw, "the main screen is there again"
+        assert terminal.echoes
+
+
+def test_another_size_of_the_terminal_is_drawn_at_once(node: Node) -> None:
+    with observer(node, columns=80, lines=24) as terminal:
+        terminal.wait_for("memory of the host")
+        terminal.send("2")
+        terminal.wait_for("LAG")
+        assert "LAST MINUTE" not in terminal.text
+        terminal.resize(160, 50)
+        terminal.wait_for("LAST MINUTE")
+        terminal.send("q")
+        assert terminal.wait() == 0

@@ -88,6 +88,11 @@ class Terminal:
         """Pastes, as a terminal with bracketed paste does."""
         self.send(f"\x1b[200~{text}\x1b[201~")
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Makes the terminal another size; the kernel tells the program by SIGWINCH."""
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def terminate(self) -> None:
         """Asks the program to end."""
         self.process.terminate()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 
 from limpet_shell import output
 from limpet_supervisor.client.aio import AsyncClient
@@ -52,5 +53,17 @@ def run_observer(node: str, *, destructive: bool, interval: float, page: str) ->
     Raises:
         LimpetError: the node cannot be reached.
     """
-    asyncio.run(observe(node, destructive=destructive, interval=interval, page=page))
+
+    async def run() -> None:
+        observing = asyncio.ensure_future(
+            observe(node, destructive=destructive, interval=interval, page=page)
+        )
+        # The terminal is given back as it was, also by one that is told to end.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, observing.cancel)
+        await asyncio.wait([observing])
+        if not observing.cancelled():
+            observing.result()
+
+    asyncio.run(run())
     return 0

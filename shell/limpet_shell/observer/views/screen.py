@@ -80,7 +80,9 @@ def _header(model: Model, screen: Frame) -> None:
             ("" if ready else "warn", f"{'' if ready else '! '}{facts.ready} of {facts.wanted} ready"),
         ]
     clock = time.strftime("%H:%M:%S", time.localtime(model.clock)) if model.clock else ""
-    pace = "‖ paused" if model.paused else f"{model.interval:g}s"
+    # Where an answer costs much, it is asked for less often than was wished.
+    every = model.page.every(model.interval)
+    pace = "‖ paused" if model.paused else f"{every:.2g}s" if every < 10 else f"{every:.0f}s"
     right: Line = [("warn" if model.paused else "dim", f"{pace} "), ("dim", f" {clock} ")]
     _ends(screen, left, right, "header")
 
