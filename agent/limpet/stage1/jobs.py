@@ -15,9 +15,9 @@ KEPT: Final = 20
 
 
 class Session:
-    """A console's names and values in this process."""
+    """A console's names and values in this process; its namespace begins with `names`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, names: Mapping[str, Any]) -> None:
         self.name = name
         self.number = 0
         self.flags = 0
@@ -29,6 +29,7 @@ class Session:
             "__builtins__": builtins,
             "Out": self.out,
             "_": None,
+            **names,
         }
 
     def end(self) -> None:
