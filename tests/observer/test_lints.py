@@ -56,8 +56,8 @@ def test_a_node_that_is_well_has_no_findings() -> None:
         (facts({"state": State.STARTING, "uptime": 90.0}), "not_ready", "warning", "1m 30s ago"),
         (facts(figures={"kernel_state": "T"}), "halted", "critical", "stopped by a signal"),
         (facts(figures={"zombies": 3}), "zombies", "warning", "3 of its children"),
-        (facts(silent=2.5), "agent_silent", "critical", "for 2.5s"),
-        (facts(lag=0.8), "blocked_loop", "critical", "late by 0.8s"),
+        (facts(blocked=(72.0, "its event loop is blocked in f")), "blocked", "critical", "for 1m 12s: its"),
+        (facts(lag=0.8, blocked=(0.0, "")), "late_loop", "warning", "late by 0.8s"),
         (facts(figures={"problem": "No space left"}), "writer_blocked", "critical", "it waits with"),
         (
             facts(figures={"problem": "No space left"}, waits_on_full=False),
@@ -125,7 +125,9 @@ def test_when_a_limit_will_be_reached_is_told() -> None:
 
 def test_the_worst_comes_first_and_the_hosts_limits_belong_to_no_process() -> None:
     findings = lints(
-        [facts({"agent": "none", "agent_reason": "x"}), facts(lag=3.0)], (Limit("disk", 90, 100),), NOW
+        [facts({"agent": "none", "agent_reason": "x"}), facts(blocked=(3.0, "stuck"))],
+        (Limit("disk", 90, 100),),
+        NOW,
     )
     assert [(each.severity, each.process) for each in findings] == [
         ("critical", "web.1"),

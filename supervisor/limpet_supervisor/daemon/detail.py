@@ -32,6 +32,7 @@ from .figures import Sampler, Taken
 from .lints import Facts, lints
 from .node import Node
 from .observe import Observer
+from .vitals import Monitor
 
 _ENVIRON: Final = 256 * 1024
 """Bytes read of an environment."""
@@ -58,6 +59,7 @@ class Details:
         *,
         aside: Aside,
         sampler: Sampler,
+        monitor: Monitor,
     ) -> None:
         self._node = node
         self._observer = observer
@@ -65,6 +67,7 @@ class Details:
         self._sockets = sockets
         self._aside = aside
         self._sampler = sampler
+        self._monitor = monitor
 
     def system(self, answer: Answer) -> None:
         """The node and what it stands on."""
@@ -174,8 +177,14 @@ class Details:
             max_memory=int(spec.max_memory) if spec.max_memory is not None else None,
             wants_agent=spec.agent,
             waits_on_full=spec.log.on_full == "block",
-            lag=getattr(status, "lag", None),
+            lag=status.lag,
+            blocked=self._blocked(figures.name),
         )
+
+    def _blocked(self, name: str) -> tuple[float, str] | None:
+        """For how long an instance does nothing, of all its processes the worst, and what is known of it."""
+        found = (self._monitor.blocked(each) for each in self._node.agents.of(name) if each.is_process)
+        return max((each for each in found if each is not None), default=None)
 
 
 def look_at(pid: int, known: f.Detail) -> f.Detail:

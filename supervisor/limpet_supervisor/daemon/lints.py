@@ -59,9 +59,10 @@ class Facts(NamedTuple):
     waits_on_full: bool = True
     """Whether it waits when its output cannot be written; else lines are dropped."""
     lag: float | None = None
-    """Seconds that its event loop is late; None: not measured."""
-    silent: float | None = None
-    """Seconds for which its agent has not answered; None: it does, or was not asked."""
+    """Seconds that its event loop was late at most within the last ten; None: not measured."""
+    blocked: tuple[float, str] | None = None
+    """Seconds for which its loop or its interpreter does not answer now, and what is known of it; 0: it does;
+    None: nobody measures."""
 
 
 def lints(processes: Iterable[Facts], limits: Iterable[Limit], now: float) -> tuple[Finding, ...]:
@@ -94,7 +95,7 @@ def storm(deaths: Iterable[Death], now: float) -> list[Death]:
 
 
 def _of_process(facts: Facts, now: float) -> Iterator[Finding]:
-    for rule in (_storm, _life, _killed, _silent, _loop, _writer, _memory, _fds, _bounds, _agent):
+    for rule in (_storm, _life, _killed, _loop, _writer, _memory, _fds, _bounds, _agent):
         yield from rule(facts, now)
 
 
@@ -142,20 +143,16 @@ def _killed(facts: Facts, _now: float) -> Iterator[Finding]:
         )
 
 
-def _silent(facts: Facts, _now: float) -> Iterator[Finding]:
-    """Its agent does not answer."""
-    if facts.silent is not None:
-        text = f"its agent has not answered for {facts.silent:.1f}s: stuck in C, or stopped"
-        name = facts.status.name
-        yield Finding("agent_silent", "critical", name, text, f"see: stacks {name}")
-
-
 def _loop(facts: Facts, _now: float) -> Iterator[Finding]:
-    """Its event loop is blocked."""
-    if facts.lag is not None and facts.lag >= _LAG:
-        name = facts.status.name
-        text = f"its event loop is late by {facts.lag:.1f}s: something on it does not await"
-        yield Finding("blocked_loop", "critical", name, text, f"see: stacks {name}")
+    """Its event loop is blocked, or its interpreter does not answer."""
+    name = facts.status.name
+    seconds, why = facts.blocked or (0.0, "")
+    if seconds > 0:
+        text = f"for {format_duration(seconds)}: {why}"
+        yield Finding("blocked", "critical", name, text, f"see: stacks {name}")
+    elif facts.lag is not None and facts.lag >= _LAG:
+        text = f"its event loop was late by {facts.lag:.1f}s: something on it does not await"
+        yield Finding("late_loop", "warning", name, text, f"at the console: profile(), or see: stacks {name}")
 
 
 def _writer(facts: Facts, _now: float) -> Iterator[Finding]:

@@ -298,6 +298,7 @@ class Daemon:
                 self._listeners.descriptors,
                 aside=reports.aside,
                 sampler=reports.sampler,
+                monitor=reports.monitor,
             )
 
         def stuck() -> "Stuck":
