@@ -31,9 +31,10 @@ def test_without_a_file_there_are_the_defaults(tmp_path: Path) -> None:
 def test_everything_can_be_set(tmp_path: Path) -> None:
     text = (
         'theme = "monokai"\nstatus_bar = false\ncompletion = "readline"\nediting = "vi"\n'
-        'history_size = 5\nstartup = ["~/a.py", "b.py"]\n'
+        'history_size = 5\ntimeout = "5m"\nstartup = ["~/a.py", "b.py"]\n'
     )
-    wanted = settings.Settings("monokai", False, "readline", "vi", 5, ("~/a.py", "b.py"))
+    wanted = settings.Settings("monokai", False, "readline", "vi", 5, "5m", ("~/a.py", "b.py"))
+    assert wanted.seconds == 300.0
     assert loaded(tmp_path, text) == (wanted, [])
 
 
@@ -44,6 +45,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ("status_bar = 1", "status_bar: expected true or false, found 1"),
         ('editing = "ed"', """editing: expected "emacs" or "vi", found 'ed'"""),
         ("history_size = -1", "history_size: expected a number from 0, found -1"),
+        ("timeout = 3", 'timeout: expected a duration like "5m", or "infinity", found 3'),
+        ('timeout = "soon"', """timeout: expected a duration like "5m", or "infinity", found 'soon'"""),
         ("startup = [1]", "startup: expected a list of paths, found [1]"),
     ],
 )
@@ -184,7 +187,7 @@ def looking(
         (bar(process("web.1")), "web.1  pid 4242  30.0 MiB  cpu 0%"),
         (
             bar(process("web.1", restarts=2, consoles=3, lag=0.0123)),
-            "web.1  pid 4242  30.0 MiB  cpu 0%  lag 12ms  2 restarts  3 consoles",
+            "web.1  pid 4242  30.0 MiB  cpu 0%  lag 12ms  restarts 2  3 consoles",
         ),
         (
             bar(process("web.1", ready=False, cpu=None, memory=None)),

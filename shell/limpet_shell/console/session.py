@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from limpet_shell import control, output
@@ -18,9 +18,9 @@ from .screen import Screen
 _INTERRUPT_WAIT: Final = 5.0
 """Seconds that an interrupted evaluation has to answer, before the prompt comes back without it."""
 _PATIENCE: Final = 1.0
-"""Seconds of an evaluation after which it is shown that it runs, and between two such signs."""
-_TIMEOUT: Final = 30.0
-"""Seconds that an evaluation may take."""
+"""Seconds of an evaluation after which it is shown that it runs."""
+_EVERY: Final = 0.5
+"""Seconds between two such signs."""
 _NAMED: Final = 3
 """Processes below another one that are named when the console comes there."""
 
@@ -32,6 +32,7 @@ class Session:
 
     Attributes:
         failed: whether the last input failed.
+        timeout: seconds that an evaluation may take; None: any number.
         startup_files: evaluated in a process when the session comes there, if they exist.
     """
 
@@ -40,6 +41,7 @@ class Session:
         self.link = link
         self.screen = screen
         self.failed = False
+        self.timeout: float | None = 30.0
         self.startup_files: tuple[str, ...] = ()
         self._interrupted: asyncio.Event | None = None
         self._attaching = asyncio.Lock()
@@ -157,9 +159,9 @@ class Session:
 
     async def _evaluate(self, source: str, *, numbered: bool = True) -> bool:
         """Shows what it prints and its value or traceback; whether it succeeded."""
-        showing = asyncio.ensure_future(self._show_that_it_runs())
+        telling = asyncio.ensure_future(self._tell(self._running, _PATIENCE))
         try:
-            async with self.link.evaluate(source, _TIMEOUT, numbered=numbered) as (request_id, answers):
+            async with self.link.evaluate(source, self.timeout, numbered=numbered) as (request_id, answers):
                 reading = asyncio.ensure_future(self._read(answers))
                 try:
                     if not await self._finished(reading):
@@ -169,7 +171,7 @@ class Session:
                 finally:
                     reading.cancel()
         finally:
-            showing.cancel()
+            telling.cancel()
             self.screen.working("")
         if reply is None:
             self.screen.finish_line()
@@ -185,17 +187,27 @@ class Session:
             self.screen.notice(f"(this stalled {reply.process} for {reply.stalled:.1f}s)", "yellow")
         return reply.ok
 
-    async def _show_that_it_runs(self) -> None:
-        """Says how long an evaluation takes already, as long as it prints nothing; not above a prompt."""
-        interrupted = self._interrupted
-        if interrupted is None:
+    def _running(self, passed: float) -> str:
+        """That an evaluation runs, and since when."""
+        if self._interrupted is not None and self._interrupted.is_set():
+            return f"{passed:.0f}s; it is being interrupted"
+        limit = f" of {self.timeout:.0f}s" if self.timeout is not None and passed <= self.timeout else ""
+        return f"{passed:.0f}s{limit}; Ctrl-C interrupts it"
+
+    async def _tell(self, text: Callable[[float], str], patience: float) -> None:
+        """Shows what is waited for, as long as nothing else is printed; not above a prompt.
+
+        Args:
+            text: says it, for the seconds that have passed.
+            patience: seconds before it is said for the first time.
+        """
+        if self._interrupted is None:
             return
         began = time.monotonic()
+        await asyncio.sleep(patience)
         while True:
-            await asyncio.sleep(_PATIENCE)
-            passed = time.monotonic() - began
-            then = "it is being interrupted" if interrupted.is_set() else "Ctrl-C interrupts it"
-            self.screen.working(f"{passed:.0f}s of {_TIMEOUT:.0f}s; {then}")
+            self.screen.working(text(time.monotonic() - began))
+            await asyncio.sleep(_EVERY)
 
     async def _read(self, answers: Answers) -> messages.EvaluateReply:
         """Shows the output of an evaluation until its reply."""
@@ -264,7 +276,13 @@ class Session:
 
     async def _request(self, request: messages.Request, show: control.Show) -> None:
         client = await self.link.connect()
-        with output.Progress() as progress:
+        progress = [""]
+        telling = asyncio.ensure_future(
+            self._tell(
+                lambda passed: f"{progress[0]} ({passed:.0f}s)" if progress[0] else "", output.PROGRESS_AFTER
+            )
+        )
+        try:
             async with client.streaming(request) as (_, answers):
                 reading = asyncio.ensure_future(self._show(show, answers, progress))
                 try:
@@ -272,13 +290,16 @@ class Session:
                         reading.result()
                 finally:
                     reading.cancel()
+        finally:
+            telling.cancel()
+            self.screen.working("")
 
-    async def _show(self, show: control.Show, answers: Answers, progress: output.Progress) -> None:
+    async def _show(self, show: control.Show, answers: Answers, progress: list[str]) -> None:
         async for answer in answers:
             if isinstance(answer, messages.ProgressItem):
-                progress(answer.text)
+                progress[0] = output.printable("; ".join(answer.text.splitlines()))
                 continue
-            progress("")
+            progress[0] = ""
             self.screen.lines(show(answer))
 
     async def _use(self, words: list[str]) -> None:
@@ -291,7 +312,7 @@ class Session:
         if not source:
             raise UsageError("What in every process?", todo="say: :all EXPR")
         client = await self.link.connect()
-        evaluating = asyncio.ensure_future(everywhere.evaluate(client, source, self.screen))
+        evaluating = asyncio.ensure_future(everywhere.evaluate(client, source, self.screen, self.timeout))
         try:
             if await self._finished(evaluating):
                 self.failed = not evaluating.result()

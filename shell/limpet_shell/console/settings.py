@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from limpet_supervisor.model.units import Duration
+
 TERMINAL: Final = "terminal"
 """The theme that uses the terminal's own colours."""
 
@@ -23,8 +25,22 @@ class Settings(NamedTuple):
     """`emacs` or `vi`."""
     history_size: int = 10_000
     """Inputs that are kept; 0: none."""
+    timeout: str = "30s"
+    """Time that an evaluation may take, or `infinity`."""
     startup: tuple[str, ...] = ("~/.limpet.py", ".limpet.py")
     """Files that are evaluated where a session comes; relative to the project."""
+
+    @property
+    def seconds(self) -> float | None:
+        """That time; None: any."""
+        return None if self.timeout == "infinity" else float(Duration.parse(self.timeout))
+
+
+def _is_duration(value: Any) -> bool:
+    try:
+        return value == "infinity" or float(Duration.parse(value)) > 0
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 class _Form(NamedTuple):
@@ -40,6 +56,7 @@ _FORMS: Final[dict[str, _Form]] = {
     "completion": _Form('"menu" or "readline"', lambda value: value in ("menu", "readline")),
     "editing": _Form('"emacs" or "vi"', lambda value: value in ("emacs", "vi")),
     "history_size": _Form("a number from 0", lambda value: type(value) is int and value >= 0),
+    "timeout": _Form('a duration like "5m", or "infinity"', _is_duration),
     "startup": _Form(
         "a list of paths",
         lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),

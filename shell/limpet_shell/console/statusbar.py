@@ -114,6 +114,8 @@ class StatusBar:
         status = self._status
         if status is None or status.name != model.instance:
             return parts
+        if "/" in place.process and place.process not in status.agents:
+            return [("class:bar.bad", f"{name} has ended")]
         if not status.ready or status.state != "running":
             parts.append(("class:bar.bad", status.state.value if status.state != "running" else "not ready"))
         if status.memory is not None:
@@ -124,7 +126,7 @@ class StatusBar:
             late = status.lag >= LATE
             parts.append(("class:bar.bad" if late else "class:bar", f"lag {status.lag * 1000:.0f}ms"))
         if status.restarts:
-            parts.append(("class:bar", f"{status.restarts} restarts"))
+            parts.append(("class:bar", f"restarts {status.restarts}"))
         if status.consoles > 1:
             parts.append(("class:bar", f"{status.consoles} consoles"))
         return parts

@@ -49,6 +49,7 @@ class Console:
         )
         self.screen = Screen(paint, self.prompt.above)
         self.session = Session(self.model, self.link, self.screen)
+        self.session.timeout = chosen.seconds
         self.session.startup_files = settings.startup_files(chosen, os.path.dirname(where.file))
         self._own = opening is None
         self._greeted = False
