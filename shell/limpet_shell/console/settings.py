@@ -37,9 +37,11 @@ class Settings(NamedTuple):
 
 
 def _is_duration(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
     try:
         return value == "infinity" or float(Duration.parse(value)) > 0
-    except (ValueError, TypeError, AttributeError):
+    except ValueError:
         return False
 
 
