@@ -41,6 +41,9 @@ predicates  conditions of probes
 targets     which functions and lines a text names
 hits        what probes find: counted, limited, printed
 trace       tool: trace
+snapshot    tool: snapshot
+watch       tool: watch
+joblist     look: jobs; tools: kill_job, v
 inspection  h, i, src: what one object is
 vitals      loop lag, waits for the GIL, pauses of the collector: only while they are wanted
 looks       the table of all that a session's namespace begins with

@@ -8,6 +8,7 @@ coroutine). Layouts: CPython 3.11's Objects/exception_handling_notes.txt and Obj
 
 import dis
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from types import CodeType
 from typing import Any, Final
 
@@ -81,25 +82,47 @@ def instrumented(
 def line_starts(code: CodeType, lines: Iterable[int]) -> list[tuple[int, int]]:
     """(offset, line) where statements on these lines begin, each once for each way through the code.
 
-    A line that is begun again in the middle of a statement, as that of a call whose arguments stand on lines
-    of their own, is left out: to begin anew it must be jumped to.
+    A line that is come to again within its statement is left out: that of a call whose arguments stand on
+    lines of their own, that of a loop or of a `with` when it ends. What is compiled twice, as the body of a
+    `finally` is, begins twice.
     """
     wanted = set(lines)
     if not wanted:
         return []
-    resumed = next((each.offset for each in dis.get_instructions(code) if each.opname == "RESUME"), 0)
-    jumped = set(_labels(code.co_code)) | {target for _, _, target, _, _ in _handlers(code)}
+    instructions = list(dis.get_instructions(code))
+    resumed = next((each.offset for each in instructions if each.opname == "RESUME"), 0)
+    before = {next_.offset: each.opname for each, next_ in pairwise(instructions)}
+    names = {each.offset: each.opname for each in instructions}
+    lines_of = {each.offset: each.positions.lineno if each.positions else None for each in instructions}
+    jumped = {target for _, _, target, _, _ in _handlers(code)}
+    for each in instructions:
+        if each.opcode in _JUMPS:
+            back = each.argval <= each.offset
+            if back or lines_of[each.offset] != lines_of[each.argval]:
+                jumped.add(each.argval)
     found: list[tuple[int, int]] = []
     seen = set()
     for offset, line in dis.findlinestarts(code):
-        if line in wanted and offset > resumed and (line not in seen or offset in jumped):
+        if line not in wanted or offset <= resumed or names[offset] in _ENDS:
+            continue
+        caught = before[offset] == "PUSH_EXC_INFO"
+        if line not in seen or caught or (offset in jumped and names[offset] != "PUSH_EXC_INFO"):
             seen.add(line)
             found.append((offset, line))
     return found
 
 
-_labels: Any = dis.findlabels
-"""Takes bytecode, whatever its type says."""
+_ENDS: Final = frozenset({"END_ASYNC_FOR", "END_FOR", "END_SEND", "POP_EXCEPT", "POP_ITER", "POP_TOP"})
+"""With these statements end, and none begins."""
+_JUMPS: Final = frozenset((*dis.hasjrel, *dis.hasjabs))
+
+
+def with_inner(code: CodeType) -> Iterator[CodeType]:
+    """The code and all that stands in it: nested functions, comprehensions, classes."""
+    yield code
+    for constant in code.co_consts:
+        if type(constant) is CodeType:
+            yield from with_inner(constant)
 
 
 # --- inserting ---------------------------------------------------------------------------------------------

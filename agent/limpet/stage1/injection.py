@@ -109,9 +109,14 @@ class _Injection:
                 if not kept:
                     del self._stands[id(stand.function)]
 
-    def standing(self) -> list[CodeType]:
-        """The code that is probed, as it was before."""
-        return [stand.original for stand in self._stands.values()]
+    def is_probed(self, function: FunctionType) -> bool:
+        """Whether its code is replaced."""
+        return id(function) in self._stands
+
+    def code_of(self, function: FunctionType) -> CodeType:
+        """Its code, as it was before."""
+        stand = self._stands.get(id(function))
+        return function.__code__ if stand is None else stand.original
 
 
 INJECTION: Final = _Injection()

@@ -8,8 +8,10 @@ from .greenlets import greenlets
 from .growth import allocations, collect, growth
 from .heap import gc_stats, types
 from .inspection import h, i, src
+from .joblist import jobs, kill_job, v
 from .memory import mem
 from .referrers import instances, refs
+from .snapshot import snapshot
 from .sockets import fds, sockets
 from .taskcontrol import cancel, trace_tasks
 from .tasks import task, tasks
@@ -18,13 +20,14 @@ from .timers import loop, timers
 from .trace import trace
 from .view import View
 from .vitals import vitals
+from .watch import watch
 
 LOOKS: Final[dict[str, Callable[..., View]]] = {
     look.__name__: look
     for look in (
         *(tasks, task, loop, timers, threads, stacks, greenlets),
         *(mem, types, instances, gc_stats, vitals),
-        *(fds, sockets, environ, modules, runtime_info),
+        *(fds, sockets, environ, modules, runtime_info, jobs),
     )
 }
 """By name; they run no code of the application's, so who may only observe may ask for them."""
@@ -33,7 +36,7 @@ TOOLS: Final[dict[str, Callable[..., Any]]] = {
     tool.__name__: tool
     for tool in (
         *(h, i, src, refs, growth, collect, allocations, cancel, trace_tasks),
-        *(trace,),
+        *(trace, snapshot, watch, v, kill_job),
     )
 }
 """What else there is: about objects of the session, or something that takes time or does something."""

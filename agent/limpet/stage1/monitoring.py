@@ -6,10 +6,10 @@ the first probe is set and given back with the last one, serves all.
 
 import sys
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, Final
 
-from .bytecode import line_starts
+from .bytecode import line_starts, with_inner
 from .natives import allocate_lock
 from .probes import Probe, Site, safely
 
@@ -69,9 +69,13 @@ class _Monitoring:
                 if not self._listeners:
                     self._give_back()
 
-    def standing(self) -> list[CodeType]:
-        """The code that is probed."""
-        return [listeners.code for listeners in self._listeners.values()]
+    def is_probed(self, function: FunctionType) -> bool:
+        """Whether a probe is set in its code, or in what stands in it."""
+        return any(id(code) in self._listeners for code in with_inner(function.__code__))
+
+    def code_of(self, function: FunctionType) -> CodeType:
+        """Its code, which is never replaced."""
+        return function.__code__
 
     def _take(self) -> None:
         api = self._api

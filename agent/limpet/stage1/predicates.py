@@ -7,7 +7,7 @@ from typing import Any
 from .frames import variables
 from .interrupt import Interrupted
 from .probes import is_sent
-from .render import class_name, clip
+from .tracebacks import summary
 
 _GENERATOR_OR_COROUTINE = 0x20 | 0x80 | 0x200
 
@@ -54,17 +54,9 @@ class Predicate:
         except BaseException as error:
             if is_sent(error):
                 raise
-            self._tell(error)
+            self.failed += 1
+            self.failure = self.failure or summary(error)
             return False
-
-    def _tell(self, error: BaseException) -> None:
-        self.failed += 1
-        if not self.failure:
-            try:
-                text = str(error)
-            except Exception as worse:  # noqa: BLE001 - whatever it raises: its name is enough
-                text = f"({class_name(type(worse))})"
-            self.failure = clip(f"{class_name(type(error))}: {text}", 300)
 
     def _compiled(self, names: tuple[str, ...]) -> CodeType:
         """A function of these names: so what is nested in the expression sees them, too."""

@@ -59,8 +59,11 @@ class Backend(Protocol):
     def disarm(self, probe: Probe, *, forked: bool) -> None:
         """Takes it off; it may have been taken off already. In a fork's child no lock is taken."""
 
-    def standing(self) -> list[CodeType]:
-        """The code that is probed, as it was before."""
+    def is_probed(self, function: FunctionType) -> bool:
+        """Whether a probe is set in it."""
+
+    def code_of(self, function: FunctionType) -> CodeType:
+        """Its code, as it is without probes."""
 
 
 def backend() -> Backend:

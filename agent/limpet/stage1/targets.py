@@ -7,9 +7,9 @@ from itertools import chain
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from .bytecode import line_starts
+from .bytecode import line_starts, with_inner
 from .heap import slices
-from .probes import Site
+from .probes import Site, backend
 from .render import class_name
 from .static import is_a, looked_up, names_of
 
@@ -55,7 +55,8 @@ def call_sites(what: Any) -> list[Site]:
         raise LookupError(f"{name}: no function is written there")
     sites: dict[int, Site] = {}
     for name, function in functions.values():
-        sites.setdefault(id(function.__code__), Site(name, function.__code__, with_code(function)))
+        code = backend().code_of(function)
+        sites.setdefault(id(code), Site(name, code, with_code(function, code)))
     return list(sites.values())
 
 
@@ -71,7 +72,8 @@ def line_sites(where: str) -> list[Site]:
     if not number.isdigit():
         path, number = rest, ""
     functions = live_functions(module)
-    codes = {id(code): code for function in functions for code in _with_inner(function.__code__)}
+    original = backend().code_of
+    codes = {id(code): code for function in functions for code in with_inner(original(function))}
     if path:
         codes = {key: code for key, code in codes.items() if code.co_qualname == path}
         if not codes:
@@ -86,12 +88,12 @@ def line_sites(where: str) -> list[Site]:
     else:
         line = min((has[0] for has in lines.values() if has), default=0)
         found = list(codes.values())
-    inner = {id(each) for code in found for each in _with_inner(code) if each is not code}
+    inner = {id(each) for code in found for each in with_inner(code) if each is not code}
     sites = []
     for code in found:
         if id(code) in inner:
             continue
-        sharing = tuple(function for function in functions if function.__code__ is code)
+        sharing = tuple(function for function in functions if original(function) is code)
         if not sharing and sys.version_info < (3, 12):
             raise LookupError(
                 f"{where} is in {code.co_qualname}, which is made anew by each call of what it stands in: "
@@ -130,7 +132,8 @@ def live_functions(module: ModuleType) -> list[FunctionType]:
     found = {}
     # What gc.freeze() has put away is not among these: hence the module's own names as well.
     for each in chain(_functions(), _all_members(module)):
-        if each.__code__.co_filename in files:
+        # That of a module which still runs, as __main__ may, is none of its functions.
+        if each.__code__.co_filename in files and each.__code__.co_name != "<module>":
             found[id(each)] = each
     return list(found.values())
 
@@ -146,12 +149,12 @@ def names_in(module: ModuleType) -> dict[str, Any]:
     return names
 
 
-def with_code(function: FunctionType) -> tuple[FunctionType, ...]:
+def with_code(function: FunctionType, code: CodeType) -> tuple[FunctionType, ...]:
     """All functions that share the code of this one: of a nested one each call of the outer makes another."""
-    if not function.__code__.co_flags & _NESTED or sys.version_info >= (3, 12):
+    if not code.co_flags & _NESTED or sys.version_info >= (3, 12):
         return (function,)
-    code = function.__code__
-    return tuple(each for each in _functions() if each.__code__ is code)
+    original = backend().code_of
+    return tuple(each for each in _functions() if original(each) is code)
 
 
 def unwrapped(value: Any, name: str, depth: int = 0) -> list[FunctionType]:
@@ -243,13 +246,6 @@ def _all_members(module: ModuleType) -> Iterator[FunctionType]:
                     pending.append(value)
             elif not is_a(value, ModuleType):
                 yield from unwrapped(value, name)
-
-
-def _with_inner(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if type(constant) is CodeType:
-            yield from _with_inner(constant)
 
 
 def _lines(code: CodeType) -> set[int]:

@@ -5,10 +5,12 @@ import sys
 import traceback
 from typing import Final
 
-from .render import clip
+from .render import class_name, clip
 
 LIMIT: Final = 20_000
 """Characters of a traceback."""
+SUMMARY: Final = 300
+"""Characters of an exception in one line."""
 _HERE: Final = os.path.dirname(__file__) if "__file__" in globals() else "<limpet>"
 
 
@@ -22,6 +24,16 @@ def format_error(raised: BaseException, reason: str) -> str:
     if reason:
         lines[-1:] = ["Interrupted\n" if reason == "interrupted" else f"Interrupted: {reason}\n"]
     return clip("".join(lines).rstrip("\n"), LIMIT)
+
+
+def summary(raised: BaseException) -> str:
+    """`ValueError: no such book`, of an exception whose text may itself raise."""
+    name = class_name(type(raised))
+    try:
+        text = str(raised)
+    except Exception as worse:  # noqa: BLE001 - whatever it raises: its name is enough
+        text = f"(its text cannot be shown: {class_name(type(worse))})"
+    return clip(f"{name}: {text}" if text else name, SUMMARY)
 
 
 def _clean(found: traceback.TracebackException) -> None:

@@ -1,0 +1,100 @@
+"""What is evaluated in a process can be listed and ended; its values are at hand; a value is watched."""
+
+import re
+
+from support.agent import Child, Peer, until
+
+Pair = tuple[Child, Peer]
+
+
+def test_jobs_lists_what_others_evaluate_and_what_was_abandoned(looping: Pair) -> None:
+    child, peer = looping
+    assert peer.evaluate("jobs()")[0].value == "nothing but this is evaluated"
+    peer.evaluate("import time; time.sleep(900)", "abandon", timeout=0.1)
+    busy = peer.send("evaluate", session="a", source="print('go')\nwhile True:\n    pass", timeout=None)
+    assert peer.answer(busy).text == "go\n"
+    source = "import asyncio\nprint('go')\nawait asyncio.sleep(900)"
+    awaiting = peer.send("evaluate", session="", source=source, timeout=None)
+    assert peer.answer(awaiting).text == "go\n"
+    until(
+        lambda: "sleep" in peer.ask("inspect", what="jobs", arguments={}).data["rows"][2]["at"], "the await"
+    )
+    rows = peer.evaluate("jobs()", "a")[0].data["rows"]
+    assert [(row["session"], row["state"], row["source"]) for row in rows] == [
+        ("abando", "abandoned", "import time; time.sleep(900)"),
+        ("this one", "running", "print('go') while True: pass"),
+        ("a single call", "running", "import asyncio print('go') await asyncio.sleep(900)"),
+    ]
+    assert re.fullmatch(r"<module> \(<console abandon 1>:1\)", rows[0]["at"])
+    assert re.fullmatch(r"<module> \(<console a 1>:[23]\)", rows[1]["at"])
+    assert re.fullmatch(r"sleep asyncio/tasks\.py:\d+ in limpet evaluation \d+", rows[2]["at"])
+    assert all(row["elapsed"] >= 0 for row in rows)
+    for row, request in zip(rows[1:], (busy, awaiting), strict=True):
+        assert peer.value(f"kill_job({row['job']})") == f"job {row['job']} is interrupted"
+        reply = peer.reply(request)[0]
+        assert reply.interrupted
+        assert "killed by another console" in (reply.error or "")
+    assert "there is no job 999; there are: " in (peer.evaluate("kill_job(999)")[0].error or "")
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_an_abandoned_job_that_returns_from_c_is_ended_by_kill_job(idle: Pair) -> None:
+    child, peer = idle
+    source = "lock = _thread.allocate_lock(); lock.acquire(); share.append(lock); lock.acquire(); go()"
+    peer.evaluate("import sys; sys.share = share = []", "b")
+    peer.evaluate("import _thread, sys; share = sys.share\ndef go():\n    while True: pass", "a")
+    assert peer.evaluate(source, "a", timeout=0.1)[0].abandoned is not None
+    job = peer.evaluate("jobs()", "b")[0].data["rows"][0]["job"]
+    peer.value(f"kill_job({job})", "b")
+    assert peer.value("len(jobs())", "b") == "1"
+    peer.value("share[0].release()", "b")
+    until(lambda: peer.value("len(jobs())", "b") == "0", "its end")
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_v_gives_earlier_values_by_number_and_counted_back(idle: Pair) -> None:
+    _child, peer = idle
+    for source in ("'one'", "None", "'three'"):
+        peer.evaluate(source)
+    assert peer.value("v(), v(-1), v(-2), v(1), v(3)") == "('three', 'three', 'one', 'one', 'three')"
+    assert "LookupError: there is no value 2; there are: 1, 3, 4" in (peer.evaluate("v(2)")[0].error or "")
+    assert "there is no value -9" in (peer.evaluate("v(-9)")[0].error or "")
+    assert "there is no value -1; there are: none" in (peer.evaluate("v()", "other")[0].error or "")
+
+
+def test_watch_prints_changes_only_and_ends_with_its_time(idle: Pair) -> None:
+    child, peer = idle
+    peer.evaluate("import sys; sys.found = found = [1]", "b")
+    peer.evaluate("import sys; found = sys.found")
+    request = peer.send(
+        "evaluate", session="s1", timeout=None, source="watch('found[0]', seconds=900, every=0.01)"
+    )
+    shown = {
+        "1": "found[0] = 2",
+        "2": "found.clear()",
+        "raised IndexError: list index out of range": "found.append('x')",
+        "'x'": "pass",
+    }
+    for value, change in shown.items():
+        assert re.fullmatch(rf"\d\d:\d\d:\d\d\.\d{{3}} {value}\n", peer.answer(request).text)
+        peer.evaluate(change, "b")
+    peer.ask("interrupt", target=request)
+    found = peer.reply(request)[0]
+    assert (found.interrupted, found.abandoned) == (True, None)
+    reply, out, _ = peer.evaluate("watch('len(found)', seconds=0.1, every=0.01)", timeout=0.01)
+    assert reply.ok, reply.error
+    assert (reply.value or "").startswith("1 values in ")
+    assert [row["value"] for row in reply.data["rows"]] == ["1"]
+    assert out.endswith(" 1\n")
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_watch_refuses_what_it_cannot_watch(idle: Pair) -> None:
+    _child, peer = idle
+    for source, wanted in {
+        "watch('nowhere')": "NameError: name 'nowhere' is not defined",
+        "watch('x = 1')": "ValueError: watch() takes an expression that does not await, not 'x = 1'",
+        "watch('await x')": "ValueError: watch() takes an expression that does not await, not 'await x'",
+        "watch('1 +')": "SyntaxError: invalid syntax",
+    }.items():
+        assert wanted in (peer.evaluate(source)[0].error or "")
