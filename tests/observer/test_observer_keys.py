@@ -10,7 +10,7 @@ from limpet_shell.observer.views import chart
 from limpet_shell.observer.views.cells import show
 from limpet_supervisor.errors import NoSuchProcess
 from limpet_supervisor.wire import messages as m
-from support.observing import detailed, frozen, sample, statuses
+from support.observing import detailed, frozen, metrics, sample, statuses
 
 
 def press(model: Model, *keys: str) -> Wish | None:
@@ -49,6 +49,8 @@ def test_only_the_page_that_is_seen_is_asked_for() -> None:
         {"Inspect", "Status"},
         {"Status"},
         {"Status"},
+        {"Health", "Status"},
+        {"Metrics", "Status"},
         {"Lints", "Status"},
     ]
 
@@ -118,12 +120,21 @@ def test_a_section_asks_only_for_what_it_shows() -> None:
         asked = {type(request).__name__ for request in model.requests()}
         wanted[section] = asked | ({type(follows).__name__} if follows else set())
     assert wanted == {
-        "Info": {"InDetail", "Sample"},
+        "Info": {"InDetail", "Sample", "Vitals"},
         "Environ": {"InDetail", "Status"},
         "Stacks": {"Stacks", "Status"},
         "Tasks": {"Inspect", "Status"},
         "Log": {"Logs", "Status"},
     }
+
+
+@pytest.mark.parametrize("number", [0, 1, 8])
+def test_loops_are_measured_only_while_a_page_that_shows_it_is_seen(number: int) -> None:
+    model = frozen()
+    model.show(number)
+    assert model.page.follows() == m.Vitals()
+    model.show(2)
+    assert model.page.follows() is None
 
 
 @pytest.mark.parametrize("key", ["R", "S", "K"])
@@ -254,6 +265,17 @@ def test_shares_of_cpu_are_of_the_time_between_two_samples() -> None:
     assert history.cpu_of("mailer.1") is None
 
 
+def test_the_applications_metrics_come_first_with_their_change_a_second() -> None:
+    model = frozen()
+    model.metrics.clock += 2.0
+    model.take(metrics(40), model.metrics)
+    rows = {row.key: row.cells for row in model.metrics.table.rows()}
+    assert next(iter(rows)) == 'orders_total{shop="a"}'
+    assert rows['orders_total{shop="a"}']["rate"] == pytest.approx(5.0)
+    assert rows['orders_total{shop="a"}']["labels"] == "shop=a"
+    assert not any("bucket" in key for key in rows)
+
+
 def test_a_restarted_process_begins_anew() -> None:
     history = History()
     history.add(sample(0))
@@ -274,9 +296,9 @@ def _fields(status: object) -> dict[str, object]:
 
 def test_a_chart_has_a_column_for_each_span_and_blanks_where_nobody_looked() -> None:
     series = Series()
-    for at, value in ((10.0, 1.0), (10.5, 3.0), (14.0, 2.0)):
+    for at, value in ((10.0, 1.0), (10.5, 3.0), (14.0, 2.0), (30.0, 5.0)):
         series.add(at, value)
-    assert series.bins(4, 2.0) == [None, 3.0, None, 2.0]
+    assert series.bins(12, 2.0) == [None, 3.0, 3.0, 2.0, *[None] * 7, 5.0]
     assert chart.chart([None, 0.0, 4.0, 8.0], 2, most=8.0) == ["   █", " ▁██"]
     assert (chart.ceiling([0.3]), chart.ceiling([7.0]), chart.ceiling([0.0], 5.0)) == (0.5, 10.0, 5.0)
 

@@ -12,6 +12,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from limpet_shell.observer.state.model import Model
 from limpet_shell.observer.terminal import Terminal
 from limpet_supervisor.model import figures as f
+from limpet_supervisor.model.health import Line, Status
 from limpet_supervisor.model.stacks import Frame, Lack, ProcessStacks, Rung, Stack
 from limpet_supervisor.model.status import (
     Death,
@@ -36,8 +37,14 @@ NODE = NodeFacts("bookshop", "1.4.2", 4242, 3725.0, NodeState.RUNNING, wanted=5,
 def statuses(tick: int = 0) -> tuple[ProcessStatus, ...]:
     """Five processes; what counts up counts with the ticks."""
     return (
-        process("web.1", pid=4300, uptime=3720.0 + tick, agents=("web.1",)),
-        process("web.2", pid=4301, uptime=3720.0 + tick, agents=("web.2", "web.2/4390")),
+        process("web.1", pid=4300, uptime=3720.0 + tick, agents=("web.1",), lag=0.003),
+        process(
+            "web.2",
+            pid=4301,
+            uptime=3720.0 + tick,
+            agents=("web.2", "web.2/4390"),
+            lag=0.8 if tick > 20 else 0.02,
+        ),
         process(
             "db.1",
             pid=4302,
@@ -250,8 +257,8 @@ LOG: tuple[m.Item, ...] = (
             "connecting to smtp",
             "\x1b[31mERROR\x1b[0m refused \x1b]0;title\x07",
             (
-                '{"time":"2023-11-14T22:13:12Z","level":"error","message":"gave up","logger":"mailer","order":7,'
-                '"exception":"Traceback…\\nOSError: refused"}'
+                '{"time":"2023-11-14T22:13:12Z","level":"error","message":"gave up","logger":"mailer",'
+                '"order":7,"exception":"Traceback…\\nOSError: refused"}'
             ),
         ),
         (NOW - 8, NOW - 7, NOW - 6),
@@ -288,6 +295,35 @@ FINDINGS = m.LintsReply(
 )
 
 
+HEALTH = m.HealthReply(
+    status=503,
+    checks={"database": "timeout", "memory": "ok"},
+    lines=(
+        Line("memory", Status.OK, critical=False),
+        Line("web", Status.OK, "web"),
+        Line("database", Status.TIMEOUT, "web.2", "no answer within 1s", age=3.0, took=1.0),
+        Line("cache", Status.WARNING, "web.1", "90 % full", critical=False, age=1.0, took=0.002),
+    ),
+    node=NODE,
+)
+
+
+def metrics(orders: int) -> m.MetricsReply:
+    """A scrape after so many orders."""
+    text = f"""# TYPE limpet_processes gauge
+# HELP limpet_processes Instances by their state.
+limpet_processes{{state="running"}} 3
+# TYPE orders counter
+orders_total{{shop="a"}} {orders}
+# TYPE checkout_seconds histogram
+checkout_seconds_bucket{{le="0.1"}} 4
+checkout_seconds_count 5
+checkout_seconds_sum 0.75
+# EOF
+"""
+    return m.MetricsReply(text=text)
+
+
 def frozen(**options: Any) -> Model:
     """An observer of bookshop that has refreshed thirty times."""
     model = Model("bookshop", **options)
@@ -303,6 +339,8 @@ def frozen(**options: Any) -> Model:
     for event in EVENTS:
         model.events.item(event)
     model.take(FINDINGS, model.findings)
+    model.take(HEALTH, model.health)
+    model.take(metrics(30), model.metrics)
     model.refreshed(NOW, model.page, well=True)
     return model
 

@@ -146,6 +146,7 @@ class Link:
         except LimpetError as error:
             page.failed(error)
             return False
+        page.clock = time.monotonic()
         try:
             self.model.take(reply, page)
         except Exception as error:  # noqa: BLE001 - an answer that a page cannot take costs none of the others
@@ -183,8 +184,7 @@ class Link:
                 async for answer in answers:
                     if self.model.paused:
                         self._held.append((page, answer))
-                    else:
-                        page.item(answer)
+                    elif page.item(answer):
                         self._draw_soon()
         except NodeUnreachable:
             return  # the requests are told of it as well

@@ -28,7 +28,6 @@ class DetailPage(Page):
     """See the module."""
 
     title = "Process"
-    watches_node = False
 
     def __init__(self, name: str, history: History) -> None:
         super().__init__()
@@ -127,16 +126,18 @@ class DetailPage(Page):
                 return [messages.InDetail(name=self.name)]
 
     def follows(self) -> messages.Request | None:
-        """Its output, while that is seen."""
-        return self.log.follows() if self.current == "Log" else None
+        """Its output, or how it feels from within, while that is seen."""
+        if self.current == "Log":
+            return self.log.follows()
+        return messages.Vitals(names=(self.name,)) if self.current == "Info" else None
 
     def began(self) -> None:
         """Its output comes from the start."""
         self.log.began()
 
-    def item(self, item: Any) -> None:
+    def item(self, item: Any) -> bool:
         """Takes output."""
-        self.log.item(item)
+        return self.current == "Log" and self.log.item(item)
 
     def failed(self, error: LimpetError) -> None:
         """It may be that the process is no more."""
@@ -245,6 +246,12 @@ def _info(reply: messages.DetailReply) -> list[tuple[str, str]]:
         ),
         ("", figures.problem),
         ("agent", agent),
+        (
+            "loop late by",
+            "" if status.lag is None else f"{1000 * status.lag:.0f}ms at most, within ten seconds",
+        ),
+        ("waits for GIL", "" if status.gil_wait is None else f"{1000 * status.gil_wait:.0f}ms at most"),
+        ("longest gc", "" if status.gc_pause is None else f"{1000 * status.gc_pause:.1f}ms"),
         ("below it", ", ".join(name for name in status.agents if name != status.name)),
         *(("note", note) for note in detail.notes),
     ]

@@ -102,7 +102,7 @@ class LogsPage(Page):
         self._past = {}
         self.error = ""
 
-    def item(self, item: Any) -> None:
+    def item(self, item: Any) -> bool:
         """Takes lines."""
         match item:
             case messages.LogItem(process=process, lines=lines, times=times, more=more):
@@ -119,6 +119,7 @@ class LogsPage(Page):
                 self.dropped += dropped
             case _:
                 pass
+        return self._past is None
 
     def _add(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -179,10 +180,10 @@ class EventsPage(Page):
         self.table.put(())
         self.error = ""
 
-    def item(self, item: Any) -> None:
+    def item(self, item: Any) -> bool:
         """Takes an event."""
         if not isinstance(item, messages.EventItem):
-            return
+            return False
         self.asked = True
         event = item.event
         style = EVENT_STYLES.get(event.kind, "")
@@ -197,3 +198,4 @@ class EventsPage(Page):
         row = Row(str(self._number), cells, sign=_SIGNS[style], styles={"kind": style, "@": style})
         self._rows.appendleft(row)
         self.table.put(self._rows)
+        return True

@@ -36,6 +36,10 @@ class FindingsPage(Page):
         """The findings."""
         return [messages.Lints()]
 
+    def follows(self) -> messages.Request:
+        """Vitals: without them nobody knows whether a loop is blocked."""
+        return messages.Vitals()
+
     def take(self, reply: Any) -> None:
         """Takes them."""
         if not isinstance(reply, messages.LintsReply):

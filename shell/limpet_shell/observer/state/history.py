@@ -64,9 +64,8 @@ class History:
             kept.pid = status.pid
             kept.cpu_time, kept.cpu, kept.memory, kept.fds = Series(), Series(), Series(), Series()
         kept.restarts.add(at, status.restarts)
-        lag = lag_of(status)
-        if lag is not None:
-            kept.lag.add(at, lag)
+        if status.lag is not None:
+            kept.lag.add(at, status.lag)
         if figures is None:
             return
         if figures.cpu_time is not None:
@@ -88,7 +87,7 @@ class History:
         total = sum(status.restarts for status in reply.processes)
         self.restarts.add(at, max(0, total - (total if self._restarts is None else self._restarts)))
         self._restarts = total
-        lags = [lag for status in reply.processes if (lag := lag_of(status)) is not None]
+        lags = [status.lag for status in reply.processes if status.lag is not None]
         if lags:
             self.lag.add(at, max(lags))
 
@@ -120,9 +119,3 @@ class History:
             restarts=kept.restarts.change(window),
             lag=kept.lag.highest(window),
         )
-
-
-def lag_of(status: ProcessStatus) -> float | None:
-    """Seconds that its event loop is late; None: it is not measured, or has no loop."""
-    lag = getattr(status, "lag", None)
-    return float(lag) if lag is not None else None

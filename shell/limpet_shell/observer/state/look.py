@@ -77,9 +77,10 @@ def _key(row: dict[str, Any], number: int, columns: tuple[Column, ...]) -> str:
 class LookPage(Page):
     """The page of one or several looks at one process; the first with rows has the cursor."""
 
-    def __init__(self, title: str, *looks: str) -> None:
+    def __init__(self, title: str, *looks: str, short: str = "") -> None:
         super().__init__()
         self.title = title
+        self.short = short
         self.process = ""
         """Where to look; empty: the first process with an agent."""
         self.looks = tuple(Look(what) for what in looks)

@@ -13,8 +13,10 @@ from .acts import Act, act_of
 from .detail import DetailPage
 from .feed import EventsPage, LogsPage
 from .findings import FindingsPage
+from .health import HealthPage
 from .history import History
 from .look import LookPage
+from .metrics import MetricsPage
 from .page import Lines, Page
 from .processes import SORT_KEYS, ProcessesPage
 from .system import SystemPage
@@ -49,9 +51,11 @@ class Model:
         self.system = SystemPage(self.history)
         self.processes = ProcessesPage(self.history)
         self.tasks = LookPage("Tasks", "tasks", "threads")
-        self.memory = LookPage("Memory", "mem", "types")
+        self.memory = LookPage("Memory", "mem", "types", short="Mem")
         self.logs = LogsPage()
         self.events = EventsPage()
+        self.health = HealthPage()
+        self.metrics = MetricsPage()
         self.findings = FindingsPage()
         self.pages: tuple[Page, ...] = (
             self.system,
@@ -60,6 +64,8 @@ class Model:
             self.memory,
             self.logs,
             self.events,
+            self.health,
+            self.metrics,
             self.findings,
         )
         self.number = 0
@@ -106,7 +112,9 @@ class Model:
 
     def take(self, reply: Any, page: Page) -> None:
         """Takes a reply in, for the header and for the page that asked for it."""
-        if isinstance(reply, messages.SampleReply | messages.StatusReply | messages.SystemReply):
+        if isinstance(
+            reply, messages.SampleReply | messages.StatusReply | messages.SystemReply | messages.HealthReply
+        ):
             self.facts = reply.node
         if isinstance(reply, messages.SampleReply):
             self.instances = tuple(each.name for each in reply.processes)

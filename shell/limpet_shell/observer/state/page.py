@@ -24,14 +24,16 @@ class Page:
     """
 
     title = ""
-    watches_node = False
-    """Whether its own requests bring the facts about the node that the header shows."""
+    short = ""
+    """The title where there is little room; empty: the same."""
 
     def __init__(self) -> None:
         self.table: Table | None = None
         self.error = ""
         self.cost = 0.0
         self.asked = False
+        self.clock = 0.0
+        """Seconds, by whoever asks, when the last answer came."""
         self.beginnings = 0
         """How often it wants to follow from the start again, the same request or not."""
 
@@ -46,8 +48,9 @@ class Page:
     def take(self, reply: Any) -> None:
         """Feeds it with the answer to one of its requests."""
 
-    def item(self, item: Any) -> None:
-        """Feeds it with an item of what it follows."""
+    def item(self, item: Any) -> bool:  # noqa: ARG002 - most pages follow nothing
+        """Feeds it with an item of what it follows; whether there is something new to be seen."""
+        return False
 
     def began(self) -> None:
         """It follows (again), from the start."""

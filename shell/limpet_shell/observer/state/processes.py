@@ -1,12 +1,13 @@
 """All processes: a table to sort, or the supervision tree; figures as they are, or over a window."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from limpet_supervisor.client import messages
 from limpet_supervisor.model.figures import Figures
 from limpet_supervisor.model.status import ProcessStatus, State
 
-from .history import WINDOW, History, lag_of
+from .history import WINDOW, History
 from .page import Page
 from .table import Column, Row, Table
 
@@ -57,13 +58,20 @@ SORT_KEYS: Final = {
     "b": "name",
 }
 """Keys that sort by a column at once."""
+_FELT: Final = 64
+"""Processes with an agent of which vitals are measured for an observer."""
+
+
+def vitals_of(statuses: Iterable[ProcessStatus]) -> messages.Vitals | None:
+    """The request that has vitals measured, unless they are too many, or none could be."""
+    return messages.Vitals() if 0 < sum(len(each.agents) for each in statuses) <= _FELT else None
 
 
 class ProcessesPage(Page):
     """Fed by Sample, and by Tree when it is shown as one."""
 
     title = "Processes"
-    watches_node = True
+    short = "Procs"
 
     def __init__(self, history: History) -> None:
         super().__init__()
@@ -83,6 +91,10 @@ class ProcessesPage(Page):
     def requests(self) -> list[messages.Request]:
         """The processes, and the tree if that is what is shown."""
         return [messages.Sample(), messages.Tree()] if self.as_tree else [messages.Sample()]
+
+    def follows(self) -> messages.Request | None:
+        """Vitals: loop lag is measured as long as somebody wants it. Of very many processes it is not."""
+        return vitals_of(self.statuses.values())
 
     def take(self, reply: Any) -> None:
         """Takes a sample or a tree in."""
@@ -133,7 +145,7 @@ class ProcessesPage(Page):
             "cpu": self.history.cpu_of(status.name),
             "memory": figures.memory,
             "fds": figures.fds,
-            "lag": lag_of(status),
+            "lag": status.lag,
             "trend": trend if status.pid is not None else None,
             "threads": figures.threads,
             "processes": figures.processes or None,
@@ -151,7 +163,7 @@ class ProcessesPage(Page):
             and figures.fds > 0.85 * figures.fds_limit
         ):
             styles["fds"] = "bad"
-        if (lag_of(status) or 0) >= 0.5:
+        if (status.lag or 0) >= 0.5:
             styles["lag"] = "bad"
         return Row(status.name, cells, sign=sign, branch=branch, styles={**styles, "@": style})
 

@@ -5,6 +5,8 @@ from typing import Final
 
 LONGEST: Final = 900.0
 """Seconds that are remembered."""
+_BRIDGE: Final = 4
+"""Spans from one value to the next between which there is no gap."""
 
 
 class Series:
@@ -71,4 +73,16 @@ class Series:
                 break
             present = found[place]
             found[place] = value if present is None else max(present, value)
-        return found
+        return _bridged(found)
+
+
+def _bridged(values: list[float | None]) -> list[float | None]:
+    """Short gaps between two values filled with the first: whoever is asked less often is seen as well."""
+    last = -1
+    for place, value in enumerate(values):
+        if value is None:
+            continue
+        if last >= 0 and place - last <= _BRIDGE:
+            values[last + 1 : place] = [values[last]] * (place - last - 1)
+        last = place
+    return values

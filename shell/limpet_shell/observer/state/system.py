@@ -3,9 +3,11 @@
 from typing import Any
 
 from limpet_supervisor.client import messages
+from limpet_supervisor.model.status import ProcessStatus
 
 from .history import History
 from .page import Page
+from .processes import vitals_of
 from .series import Series
 
 
@@ -13,7 +15,7 @@ class SystemPage(Page):
     """Fed by System and Sample."""
 
     title = "System"
-    watches_node = True
+    short = "Sys"
 
     def __init__(self, history: History) -> None:
         super().__init__()
@@ -28,10 +30,15 @@ class SystemPage(Page):
         self._busy = Series()
         self._passed = Series()
         self._spent = Series()
+        self._statuses: tuple[ProcessStatus, ...] = ()
 
     def requests(self) -> list[messages.Request]:
         """The system and the processes' sums."""
         return [messages.System(), messages.Sample()]
+
+    def follows(self) -> messages.Request | None:
+        """Vitals, for the chart of the loops' lag."""
+        return vitals_of(self._statuses)
 
     def take(self, reply: Any) -> None:
         """Keeps the last of each."""
@@ -50,6 +57,7 @@ class SystemPage(Page):
             case messages.SampleReply():
                 self.history.add(reply)
                 self.cost = reply.cost
+                self._statuses = reply.processes
                 self.states = {}
                 for process in reply.processes:
                     self.states[process.state.value] = self.states.get(process.state.value, 0) + 1

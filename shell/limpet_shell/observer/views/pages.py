@@ -8,7 +8,9 @@ from typing import Final
 from limpet_shell.observer.state.detail import SECTIONS, DetailPage
 from limpet_shell.observer.state.feed import EventsPage, LogLine, LogsPage
 from limpet_shell.observer.state.findings import FindingsPage
+from limpet_shell.observer.state.health import HealthPage
 from limpet_shell.observer.state.look import Look, LookPage
+from limpet_shell.observer.state.metrics import MetricsPage
 from limpet_shell.observer.state.model import Model
 from limpet_shell.observer.state.page import Page
 from limpet_shell.observer.state.processes import ProcessesPage
@@ -41,9 +43,16 @@ def draw(model: Model, page: Page, frame: Frame) -> None:
         case EventsPage():
             frame.add(("dim", _counted(page, "event", "the latest first")))
             _with_value(page, frame, "nothing has happened")
+        case HealthPage():
+            frame.add(("dim", _counted(page, "check", *([str(page.status)] if page.status else []))))
+            _with_value(page, frame, "no checks" if page.asked else "looking")
+        case MetricsPage():
+            frame.add(("dim", _counted(page, "series", "the application's own first")))
+            _with_value(page, frame, "no metrics" if page.asked else "looking")
         case FindingsPage():
             frame.add(("dim", _counted(page, "finding", "the worst first")))
-            empty = "nothing is wrong, as far as can be seen" if page.asked else "looking"
+            empty = "nothing is wrong, as far as can be seen"
+            empty = "n/a" if page.error else empty if page.asked else "looking"
             _with_value(page, frame, empty)
         case DetailPage():
             _detail(page, frame)
@@ -56,7 +65,8 @@ def _counted(page: Page, what: str, *more: str) -> str:
     assert page.table is not None
     shown, total = len(page.table.rows()), page.table.total
     number = f"{total}" if shown == total else f"{shown} of {total}"
-    return " · ".join((f"{number} {what}{'s' if total != 1 else ''}", *more, *_filtered(page.needle)))
+    many = "" if total == 1 or what.endswith("s") else "s"
+    return " · ".join((f"{number} {what}{many}", *more, *_filtered(page.needle)))
 
 
 def _filtered(needle: str) -> list[str]:
@@ -165,7 +175,7 @@ def _with_value(page: Page, frame: Frame, empty: str) -> None:
         box = [f"black box: {death.black_box}"] if death.black_box else []
         below = [*box, *(f"| {line}" for line in death.last_lines)][-max(0, frame.left // 2) :]
     elif (row := page.table.row) is not None:
-        words = (row.cells.get(key) for key in ("value", "target", "text", "todo"))
+        words = (row.cells.get(key) for key in ("target", "labels", "reason", "text", "todo", "value"))
         text = "; ".join(printable(str(word)) for word in words if word)
         if width_of(text) > frame.width // 2:
             below = textwrap.wrap(text, frame.width)[: frame.left // 3]

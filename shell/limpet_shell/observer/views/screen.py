@@ -18,7 +18,7 @@ _AROUND: Final = 3
 """Lines of the screen that are not the page's."""
 
 _HELP: Final = (
-    ("1 … 7  Tab  ← →", "the pages; of a process, its sections"),
+    ("1 … 9  Tab  ← →", "the pages; of a process, its sections"),
     ("↑ ↓  PgUp PgDn  Home End", "move; also j, k, g, G and the wheel"),
     ("Enter  Esc", "into the process; back"),
     ("/", "only what contains a text; Esc: all again"),
@@ -96,19 +96,25 @@ def _ends(screen: Frame, left: Line, right: Line, style: str) -> None:
 
 
 def _tabs(model: Model, screen: Frame) -> None:
+    """The pages' titles: with less around them, then shorter, where there is not enough room."""
+    serious = f" {model.findings.serious}!" if model.findings.serious else ""
+    for gap, short in (("  ", False), (" ", False), (" ", True)):
+        texts = [
+            f"{number} {(page.short or page.title) if short else page.title}"
+            + (serious if page is model.findings else "")
+            for number, page in enumerate(model.pages, 1)
+        ]
+        if sum(map(len, texts)) + len(gap) * (len(texts) + 1) <= screen.width:
+            break
     line: Line = []
     left = 0
-    serious = model.findings.serious
-    short = screen.width < 76
-    for number, page in enumerate(model.pages):
-        count = f" {serious}!" if page is model.findings and serious else ""
-        title = page.title[:4] if short else page.title
-        text = f" {number + 1} {title}{count} "
-        chosen = number == model.number
-        style = "tab chosen" if chosen else "tab bad" if count else "tab"
-        screen.hit(left, left + len(text), "tab", str(number))
-        line.append((style, text))
-        left += len(text)
+    for number, text in enumerate(texts):
+        bad = serious and model.pages[number] is model.findings
+        style = "tab chosen" if number == model.number else "tab bad" if bad else "tab"
+        shown = f"{' ' * (len(gap) - 1)}{text} "
+        screen.hit(left, left + len(shown), "tab", str(number))
+        line.append((style, shown))
+        left += len(shown)
     if model.detail is not None and left + width_of(model.detail.name) + 5 <= screen.width:
         line += [("tab", " ▶ "), ("tab chosen", f" {printable(model.detail.name)} ")]
     screen.add(*padded(line, screen.width, ""))
