@@ -10,8 +10,8 @@ It is told by the factory of records, not by a handler: a root logger with a han
 from __future__ import annotations
 
 import logging
-from _thread import get_ident
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from .definitions import counter
@@ -24,8 +24,8 @@ RECORD = ("logging", "record")
 METRICS = (counter("logging.record.count", tags=("level", "logger"), description="log records"),)
 """For `telemetry.metrics(logging.METRICS)`."""
 
-_telling: set[int] = set()
-"""Threads in which a record is told just now: what its handlers log is not told, or it had no end."""
+_telling: ContextVar[bool] = ContextVar("limpet.telemetry.logging", default=False)
+"""Whether a record is being told here: what its handlers log meanwhile is not, or it had no end."""
 
 
 def install() -> Callable[[], None]:
@@ -39,12 +39,12 @@ def install() -> Callable[[], None]:
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = before(*args, **kwargs)
-        if not ended and is_heard(RECORD) and (thread := get_ident()) not in _telling:
-            _telling.add(thread)
+        if not ended and is_heard(RECORD) and not _telling.get():
+            token = _telling.set(True)
             try:
                 execute(RECORD, metadata={"level": record.levelname, "logger": record.name})
             finally:
-                _telling.discard(thread)
+                _telling.reset(token)
         return record
 
     def end() -> None:
