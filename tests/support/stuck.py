@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from support.agent import Child, Daemon, bundle, daemon
 from support.loop import Loop, loop
 
 SOURCE = """
-import asyncio, ctypes, re, sys, threading, time
+import asyncio, ctypes, os, re, sys, threading, time
 
 def c_call():
     ctypes.PyDLL(None).pause()
@@ -43,6 +44,9 @@ def blocked_loop():
         await asyncio.create_task(request(), name="request-7")
     asyncio.run(main())
 
+def vforked():
+    os.posix_spawn("/bin/true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, "fifo", os.O_RDONLY, 0)])
+
 def computing():
     while True:
         for _ in range(1000):
@@ -63,6 +67,8 @@ INNERMOST = {
 HOLDS_GIL = ("c_call", "regular_expression", "long_sum")
 SHORT = Patience(0.5, 30.0)
 """For whoever will not answer anyhow."""
+LONG = Patience(30.0, 30.0)
+"""For whoever answers in the end, on however busy a machine."""
 
 
 class Host:
@@ -93,6 +99,16 @@ class Host:
     def agent(self, pid: int) -> Any:
         """The agent of that pid, if it has said hello."""
         return next((each for each in self.agents if each.pid == pid), None)
+
+    def shell(self, script: str) -> Child:
+        """A shell that has said `begins`."""
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        child = Child(process)
+        self.node.children.append(child)
+        assert child.hear() == "begins"
+        return child
 
     def look(self, pid: int, **options: Any) -> ProcessStacks:
         """What the ladder finds."""

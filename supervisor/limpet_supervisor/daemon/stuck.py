@@ -10,7 +10,6 @@ from limpet_supervisor.core.state import Instance
 from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
 from limpet_supervisor.model.stacks import ProcessProfile, ProcessStacks
 from limpet_supervisor.runtime import procfs
-from limpet_supervisor.runtime.agents import AgentConnection
 from limpet_supervisor.runtime.profiler import Profiling, check
 from limpet_supervisor.runtime.stacks import Ladder
 from limpet_supervisor.wire import messages as m
@@ -75,9 +74,9 @@ class Stuck:
             raise NoSuchProcess(f"There is no process {name}", todo="see limpet tree")
         return found
 
-    def _agent(self, instance: str, pid: int) -> AgentConnection | None:
-        agents = self._node.agents.of(instance)
-        return next((each for each in agents if each.pid == pid and each.is_process), None)
+    def _has_agent(self, instance: str, pid: int) -> bool:
+        agent = self._ladder.agent(instance, pid)
+        return agent is not None and agent.is_process
 
     # -- stacks -------------------------------------------------------------------------------------------
 
@@ -116,7 +115,7 @@ class Stuck:
         check(request.seconds, request.rate)
         asked = self._all(request.name)
         if not request.every:
-            asked = [next((each for each in asked if self._agent(each[0], each[2])), asked[0])]
+            asked = [next((each for each in asked if self._has_agent(each[0], each[2])), asked[0])]
         if len(self._profiles) + len(asked) > _PROFILES:
             busy = f", of which {len(self._profiles)} are taken now" if self._profiles else ""
             raise UsageError(
@@ -150,9 +149,9 @@ class Stuck:
         for instance, name, pid in asked:
             profiling = Profiling(
                 self._ladder,
+                instance,
                 name,
                 pid,
-                self._agent(instance, pid),
                 partial(tell, pid),
                 seconds=request.seconds,
                 rate=request.rate,

@@ -15,7 +15,7 @@ from limpet_supervisor.model.stacks import Lack, ProcessProfile, Rung
 from limpet_supervisor.wire.agent import AgentAnswer
 
 from . import pyspy, threads
-from .agents import GONE, AgentConnection
+from .agents import GONE
 from .command import Command, Outcome
 from .stacks import Ladder, let_go
 
@@ -53,17 +53,17 @@ class Profiling:
     """One process's; answered once, and `end` is for whoever does not want to wait any longer.
 
     Args:
-        process: `web.1`, `web.1/4711`.
-        agent: of the process; None if it has none.
+        instance: that the process belongs to, for its agent.
+        name: `web.1`, `web.1/4711`.
         on_profile: called with what was seen, or why nothing was.
     """
 
     def __init__(
         self,
         ladder: Ladder,
-        process: str,
+        instance: str,
+        name: str,
         pid: int,
-        agent: AgentConnection | None,
         on_profile: OnProfile,
         *,
         seconds: float,
@@ -73,9 +73,9 @@ class Profiling:
     ) -> None:
         self._ladder = ladder
         self._reactor = ladder.reactor
-        self._process = process
+        self._instance = instance
+        self._name = name
         self._pid = pid
-        self._agent = agent
         self._on_profile: OnProfile | None = on_profile
         self._seconds = seconds
         self._rate = rate
@@ -86,17 +86,24 @@ class Profiling:
         self._notes: list[str] = []
         self._command: Command | None = None
         self._request = 0
+        self._ending = False
         self._file = -1
         self._stopped = threads.stop_is_pending(pid)
         self._reactor.call_soon(self._start)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether somebody samples now."""
+        return self._command is not None or self._request > 0
+
     def end(self) -> None:
         """What there is by now is all."""
+        self._ending = True
         if self._command is not None:
             self._command.interrupt()
             self._reactor.call_later(_END_WITHIN, lambda: self._fail("it did not end when it was asked to"))
-        elif self._agent is not None and self._request:
-            self._agent.request("sample_end", _nothing, target=self._request)
+        elif self._request and (agent := self._ladder.agent(self._instance, self._pid)) is not None:
+            agent.request("sample_end", _nothing, target=self._request)
             self._reactor.call_later(_END_WITHIN, lambda: self._fail("its agent does not answer"))
         else:
             self._fail("it was given up before it began")
@@ -107,7 +114,7 @@ class Profiling:
         if self._on_profile is None:
             return
         program = pyspy.find()
-        if self._agent is None and threads.is_python(self._pid) is False:
+        if self._ladder.agent(self._instance, self._pid) is None and threads.is_python(self._pid) is False:
             self._fail(f"{threads.command(self._pid).split(' ')[0]} is no Python")
         elif program is None:
             self._inside("it is not installed beside Limpet")
@@ -163,8 +170,12 @@ class Profiling:
     # -- from inside --------------------------------------------------------------------------------------
 
     def _inside(self, why: str) -> None:
-        agent = self._agent
-        if self._on_profile is None:
+        agent = self._ladder.agent(self._instance, self._pid)
+        if threads.state(self._pid) in ("zombie", "gone"):
+            self._fail("it has ended")
+            return
+        if self._ending:
+            self._fail("it was ended before it had begun")
             return
         self._lacks.append(Lack(Rung.PY_SPY, why))
         if agent is None:
@@ -206,7 +217,7 @@ class Profiling:
             kept.append((frames, count))
         self._finish(
             ProcessProfile(
-                process=self._process,
+                process=self._name,
                 pid=self._pid,
                 by=by,
                 rate=self._rate,
@@ -220,7 +231,7 @@ class Profiling:
         )
 
     def _fail(self, why: str) -> None:
-        self._finish(LimpetError(f"{self._process} cannot be profiled", why, "see limpet doctor"))
+        self._finish(LimpetError(f"{self._name} cannot be profiled", why, "see limpet doctor"))
 
     def _finish(self, found: ProcessProfile | LimpetError) -> None:
         on_profile, self._on_profile = self._on_profile, None

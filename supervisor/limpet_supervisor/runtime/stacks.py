@@ -17,7 +17,7 @@ from limpet_supervisor.model.stacks import Lack, ProcessStacks, Rung, Stack
 from limpet_supervisor.wire.agent import AgentAnswer
 
 from . import pyspy, remote, threads
-from .agents import GONE, Agents
+from .agents import GONE, AgentConnection, Agents
 from .children import Children
 from .command import Command, Outcome
 from .faults import Faults
@@ -94,6 +94,10 @@ class Ladder:
         climb = _Climb(self, process, pid, answer, native=native, patience=patience)
         self.reactor.call_soon(climb.next)
 
+    def agent(self, process: str, pid: int) -> AgentConnection | None:
+        """The agent of a process of that instance; None if it has none."""
+        return next((each for each in self.agents.of(process) if each.pid == pid), None)
+
     def outside(self, argv: list[str], on_end: Callable[[Outcome], None], timeout: float) -> None:
         """Runs a command that looks at a process, when it is its turn."""
 
@@ -140,7 +144,7 @@ class _Climb:
         self._notes: list[str] = []
         self._rungs = deque(_NATIVE_ORDER if native else _ORDER)
         self._rung = self._rungs[0]
-        self._agent = next((each for each in ladder.agents.of(process) if each.pid == pid), None)
+        self._agent = ladder.agent(process, pid)
         self._python = True if self._agent is not None else threads.is_python(pid)
 
     def next(self) -> None:
@@ -218,12 +222,12 @@ class _Climb:
         if program is None:
             self._lack("it is not installed beside Limpet")
             return
-        # Only what runs has to be stopped to be read; and what does not run could not be stopped.
-        pause = self._state in ("running", "sleeping") and self._pid not in self._ladder.traced
+        # Only what runs has to be stopped to be read; a thread that does not cannot be, and is waited for.
+        self._state = threads.state(self._pid)
+        profiled = self._pid in self._ladder.traced
+        pause = not profiled and all(each.state in "RSI" for each in threads.look(self._pid))
         if self._native and not pause:
-            why = (
-                "it is being profiled" if self._pid in self._ladder.traced else f"its state is {self._state}"
-            )
+            why = "it is being profiled" if profiled else f"its state is {self._state}"
             self._notes.append(f"no native frames: {why}")
         native = self._native and pause
         argv = pyspy.dump_command(program, self._pid, native=native, pause=pause)
