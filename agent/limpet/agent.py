@@ -27,8 +27,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Sequence
-    from types import CodeType
     from typing import Any
+
+    Module = tuple[str, str | bytes, Sequence[str], Sequence[str]]
 
 __all__ = [
     "Connection",
@@ -529,29 +530,59 @@ class Agent:
             _forget_stage1()
 
 
-def _unmarshalled(code: bytes) -> "list[tuple[str, CodeType]]":
+def _unmarshalled(code: bytes) -> "list[Module]":
     import marshal
 
-    modules: list[tuple[str, CodeType]] = marshal.loads(code)  # noqa: S302 - from the daemon, as source is
+    modules: list[Module] = marshal.loads(code)  # noqa: S302 - from the daemon, as source is
     return modules
 
 
-def _load_stage1(modules: "Sequence[tuple[str, str | CodeType]]") -> "Any":
-    """Executes the modules in order and returns the last; they import each other relatively."""
+def _load_stage1(modules: "Sequence[Module]") -> "Any":
+    """The last module, executed with all that it needs; `load` of the package executes the others by name.
+
+    A module is its name, its source (or code), the names of those that it imports at its top, and of those
+    that its functions import. They import each other relatively.
+    """
     module_type = type(sys)
-    package = module_type(STAGE1)
+    package: Any = module_type(STAGE1)
     package.__path__ = []
     sys.modules[STAGE1] = package
-    module = package
-    for name, text in modules:
-        module = module_type(name)
+    waiting = {module[0]: module for module in modules}
+    lock = allocate_lock()
+
+    def load(name: str) -> "Any":
+        with lock:
+            return execute(name)
+
+    def execute(name: str) -> "Any":
+        if name not in waiting:
+            return sys.modules[f"{STAGE1}.{name}"]
+        whole = waiting.pop(name)
+        _name, text, needs, uses = whole
+        module = module_type(f"{STAGE1}.{name}")
         module.__package__ = STAGE1
-        sys.modules[name] = module
-        short = name.rpartition(".")[2]
-        setattr(package, short, module)
-        code = compile(text, f"<limpet {short}>", "exec", dont_inherit=True) if type(text) is str else text
-        exec(code, module.__dict__)  # noqa: S102
-    return module
+        try:
+            for need in needs:
+                execute(need)
+            sys.modules[module.__name__] = module
+            setattr(package, name, module)
+            if type(text) is bytes:
+                import marshal
+
+                code = marshal.loads(text)  # noqa: S302 - from the daemon, as source is
+            else:
+                code = compile(text, f"<limpet {name}>", "exec", dont_inherit=True)
+            exec(code, module.__dict__)  # noqa: S102
+        except BaseException:
+            waiting[name] = whole
+            sys.modules.pop(module.__name__, None)
+            raise
+        for use in uses:
+            execute(use)
+        return module
+
+    package.load = load
+    return load(modules[-1][0])
 
 
 def _forget_stage1() -> None:

@@ -70,3 +70,32 @@ def test_a_look_that_there_is_not_is_refused(node: Daemon) -> None:
     found = peer.ask("inspect", what="eval", arguments={})
     assert not found.ok
     assert "there is no look 'eval'" in (found.error or "")
+
+
+LOADED = "[name for name in __import__('sys').modules if name.startswith('_limpet_stage1.')]"
+
+
+def test_what_nobody_has_asked_for_is_not_executed(node: Daemon) -> None:
+    """Stage 1 is large, and most processes need little of it."""
+    node.start("-c", "input()")
+    peer = node.accept().load()
+    few = peer.value(LOADED)
+    assert "_limpet_stage1.wire" in few
+    assert not {"heap", "complete", "trace", "vitals", "checks", "levels"} & {
+        name.partition(".")[2]
+        for name in eval(few)  # noqa: S307 - a list of names
+    }
+    assert ("types", "function") in peer.ask("complete", session="s", source="typ").items
+    assert peer.value(LOADED) == peer.value(LOADED)
+    assert "TYPE" in peer.value("types(3)")
+    assert "_limpet_stage1.heap" in peer.value(LOADED)
+    assert peer.ask("signature", session="s", source="growth(").signature.startswith("growth(seconds")
+
+
+def test_a_name_of_ones_own_is_no_look(node: Daemon) -> None:
+    node.start("-c", "input()")
+    peer = node.accept().load()
+    peer.evaluate("types = 3")
+    assert peer.value("types") == "3"
+    peer.evaluate("def f():\n    return mem()")
+    assert "resident" in peer.value("f()")

@@ -8,7 +8,7 @@ import pytest
 
 from limpet.stage1.complete import complete
 from limpet.stage1.hints import about, signature
-from limpet.stage1.looks import NAMES
+from limpet.stage1.looks import find
 
 
 class Lazy:
@@ -177,8 +177,8 @@ def test_no_signature_without_running_code(names: dict[str, Any], source: str) -
 
 
 def test_a_helper_s_signature_does_not_speak_of_our_types() -> None:
-    assert signature("stacks(", NAMES)[0] == "stacks()"
-    assert signature("h(", NAMES)[0] == "h(thing: Any)"
+    assert signature("stacks(", {"stacks": find("stacks")})[0] == "stacks()"
+    assert signature("h(", {"h": find("h")})[0] == "h(thing: Any)"
 
 
 ABOUT = [

@@ -287,7 +287,7 @@ def test_a_bundle_that_does_not_load_is_told(node: Daemon) -> None:
 
     child = node.start("-c", "input()")
     peer = node.accept()
-    peer.socket.sendall(wire.bundle((("_limpet_stage1.bad", "x ="),)))
+    peer.socket.sendall(wire.bundle((wire.Module("bad", "x ="),)))
     assert "stage 1 does not load: SyntaxError" in peer.answer(0).error
     peer.load()
     assert peer.value("1") == "1"

@@ -214,7 +214,7 @@ def test_a_tracing_of_the_applications_own_goes_on(heap: Pair) -> None:
 
 def test_a_heap_that_is_too_large_is_refused_with_the_estimate(heap: Pair) -> None:
     _child, peer = heap
-    large = "from _limpet_stage1 import heap; heap.estimate = lambda: 6_000_000"
+    large = "types; from _limpet_stage1 import heap; heap.estimate = lambda: 6_000_000"
     assert peer.evaluate(large)[0].ok
     refused = peer.evaluate("types()")[0]
     assert not refused.ok

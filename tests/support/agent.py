@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from limpet_supervisor.daemon.bundle import modules
 from limpet_supervisor.wire import agent as wire
 
 BOUND = 30.0
@@ -22,10 +23,7 @@ SOURCES = Path(__file__).parents[2] / "agent" / "limpet"
 
 def bundle() -> bytes:
     """Stage 1 as the daemon sends it."""
-    names = (SOURCES / "stage1" / "ORDER").read_text().split()
-    return wire.bundle(
-        tuple((f"_limpet_stage1.{name}", (SOURCES / "stage1" / f"{name}.py").read_text()) for name in names)
-    )
+    return wire.bundle(modules(str(SOURCES / "stage1")))
 
 
 class Peer:

@@ -1,8 +1,9 @@
 """Stage 1: evaluation and inspection inside a process that runs.
 
-The daemon reads these files as data and sends them to an agent at the first attach (`ORDER` names them in the
-order they are executed), so that they are always of the daemon's own version. They import each other
-relatively and run as `_limpet_stage1.*`. Standard library only, Python 3.11 and later.
+The daemon reads these files as data and sends them to an agent at the first attach, so that they are always
+of the daemon's own version. `wire` is executed at once, with all that it imports; the others when they are
+first needed (see `loading`). They import each other relatively, in lines of their own, and run as
+`_limpet_stage1.*`. Standard library only, Python 3.11 and later.
 
 natives     the interpreter's own threads and locks, whatever gevent has put in their place
 masking     which values are secrets and never shown
@@ -46,7 +47,9 @@ watch       tool: watch
 joblist     look: jobs; tools: kill_job, v
 inspection  h, i, src: what one object is
 vitals      loop lag, waits for the GIL, pauses of the collector: only while they are wanted
-looks       the table of all that a session's namespace begins with
+loading     modules that are executed when they are first needed
+looks       the table of all that a session finds by its name
+services    what works beside evaluations, once it is asked for: checks, levels, vitals
 tracebacks  what evaluated code raised, without our own frames
 onloop      code that awaits, as a task on the application's loop
 evaluate    evaluations from request to answer: deadline, interruption, abandonment

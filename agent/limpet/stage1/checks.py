@@ -85,7 +85,7 @@ class Checks:
                 entry.check = check
                 entry.due = 0.0
 
-    def close(self) -> None:
+    def close(self, *, forked: bool) -> None:  # noqa: ARG002 - a service's; it has no lock
         """Nobody waits for results any more; what runs goes on to its end."""
         self._closed = True
         self._entries = {}
@@ -247,6 +247,11 @@ async def _awaiting(run: Run) -> None:
         run.ends(_outcome("unknown", "it was cancelled"))
     except BaseException as raised:  # noqa: BLE001 - see above; a cancellation is the end of this task anyway
         run.ends(_judge_raised(raised))
+
+
+def serve(send: Callable[..., None]) -> Checks:
+    """The service."""
+    return Checks(send)
 
 
 def _awaits(function: Any) -> bool:

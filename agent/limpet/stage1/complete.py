@@ -6,6 +6,7 @@ import keyword
 import os
 import re
 import sys
+from collections.abc import Iterable
 from importlib.machinery import all_suffixes
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -27,8 +28,16 @@ _DOTTED: Final = re.compile(
 _NAME: Final = re.compile(r"([^\W\d]\w*)?$")
 
 
-def complete(source: str, namespace: dict[str, Any]) -> tuple[int, list[tuple[str, str]]]:
-    """How many last characters of `source` are replaced, and by what: (text, kind) pairs."""
+def complete(
+    source: str, namespace: dict[str, Any], functions: Iterable[str] = ()
+) -> tuple[int, list[tuple[str, str]]]:
+    """How many last characters of `source` are replaced, and by what: (text, kind) pairs.
+
+    Args:
+        source: what is typed, up to the cursor.
+        namespace: the session's.
+        functions: names of functions that the namespace gets as soon as they are mentioned.
+    """
     line = source.rpartition("\n")[2]
     quote, brackets = scan(source)
     if match := IMPORT_FROM.match(line):
@@ -56,10 +65,8 @@ def complete(source: str, namespace: dict[str, Any]) -> tuple[int, list[tuple[st
     items: list[tuple[str, str]] = []
     if brackets and source[brackets[-1]] == "(":
         items += _parameters(source[: brackets[-1]], prefix, namespace)
-    names = dict.fromkeys(namespace, "")
-    names.pop("__builtins__", None)
-    for name in names:
-        names[name] = kind(namespace[name])
+    names = dict.fromkeys(functions, "function")
+    names.update((name, kind(value)) for name, value in namespace.items() if name != "__builtins__")
     if prefix:
         names.update((name, "keyword") for name in keyword.kwlist if name not in names)
         names.update((name, kind(value)) for name, value in vars(builtins).items() if name not in names)

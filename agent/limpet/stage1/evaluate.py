@@ -16,8 +16,9 @@ from typing import Any, Final
 from . import output
 from .frames import where
 from .interrupt import Interrupted
-from .jobs import Job, Session, running
-from .looks import NAMES, look
+from .jobs import Job, Session
+from .loading import running
+from .looks import bring, look
 from .names import autoload
 from .natives import allocate_lock, monotonic, sleep, start_new_thread
 from .onloop import on_loop
@@ -61,10 +62,10 @@ class Evaluations:
     def session(self, name: str) -> Session:
         """The session of that name, opened if need be; one that is gone afterwards if it has no name."""
         if not name:
-            return Session("", NAMES)
+            return Session("")
         found = self._sessions.get(name)
         if found is None:
-            found = self._sessions[name] = Session(name, NAMES)
+            found = self._sessions[name] = Session(name)
             output.hold()
         return found
 
@@ -92,6 +93,7 @@ class Evaluations:
         job.name = f"<console {session.name} {place}>" if session.name else f"<rpc {request}>"
 
         def prepare(tree: ast.Module) -> None:
+            bring((node.id for node in ast.walk(tree) if isinstance(node, ast.Name)), session.namespace)
             autoload(tree, session.namespace, vars(builtins))
 
         def work(job: Job) -> Any:
@@ -105,7 +107,7 @@ class Evaluations:
 
     def call(self, request: int, function: str, arguments: list[str], timeout: float | None) -> None:
         """Calls `module:function` with strings; awaits what it returns, if that is to be awaited."""
-        job = Job(request, Session("", NAMES), timeout)
+        job = Job(request, Session(""), timeout)
         job.source = f"{function}({', '.join(map(repr, arguments))})"
 
         def work(job: Job) -> Any:
@@ -118,7 +120,7 @@ class Evaluations:
 
     def inspect(self, request: int, what: str, arguments: dict[str, Any], timeout: float | None) -> None:
         """Takes a look by its name; its answer's `data` is what it found."""
-        self._begin(Job(request, Session("", NAMES), timeout), lambda _job: look(what, arguments))
+        self._begin(Job(request, Session(""), timeout), lambda _job: look(what, arguments))
 
     def interrupt(self, request: int) -> str:
         """Interrupts an evaluation; it answers for itself when it has ended, or is abandoned."""
@@ -361,6 +363,11 @@ class Evaluations:
             if abs(sys.getswitchinterval() - SWITCH_INTERVAL) < SWITCH_INTERVAL / 10:
                 sys.setswitchinterval(self._interval)
             self._interval = 0.0
+
+
+def serve(send: Callable[..., None]) -> Evaluations:
+    """The service."""
+    return Evaluations(send)
 
 
 def resolve(function: str) -> Any:

@@ -1,12 +1,12 @@
 """Sessions and jobs: what a console keeps in this process, and one evaluation in it."""
 
 import builtins
-import contextvars
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .interrupt import Guard
+from .loading import running
 from .natives import allocate_lock, monotonic
 from .output import Sink
 
@@ -15,9 +15,9 @@ KEPT: Final = 20
 
 
 class Session:
-    """A console's names and values in this process; its namespace begins with `names`."""
+    """A console's names and values in this process."""
 
-    def __init__(self, name: str, names: Mapping[str, Any]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self.number = 0
         self.flags = 0
@@ -29,7 +29,6 @@ class Session:
             "__builtins__": builtins,
             "Out": self.out,
             "_": None,
-            **names,
         }
 
     def end(self) -> None:
@@ -177,17 +176,13 @@ class Job:
         return self.guard.shelter(guard.shelter, function, *arguments)
 
 
-running: Final[contextvars.ContextVar[Job | None]] = contextvars.ContextVar("limpet job", default=None)
-"""The job that this code runs for."""
-
-
 def current() -> Job:
     """The job that this code runs for.
 
     Raises:
         RuntimeError: none: it was called by the application, or by a thread that an evaluation has started.
     """
-    job = running.get()
+    job: Job | None = running.get()
     if job is None:
         raise RuntimeError("this works only in a console, rpc or ctl")
     return job

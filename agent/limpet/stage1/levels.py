@@ -6,6 +6,7 @@ of a fork, to which the daemon gives those that still hold when its agent says h
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from .natives import monotonic
@@ -91,7 +92,7 @@ class Levels:
             wait = min(wait, _AGAIN)
         return min([wait, *(change.until - now for change in self._changes.values())])
 
-    def close(self) -> None:
+    def close(self, *, forked: bool) -> None:  # noqa: ARG002 - a service's; it has no lock
         """Puts all back."""
         for name in [*self._changes]:
             self._put_back(name)
@@ -122,6 +123,11 @@ class Levels:
             "left": max(0.0, change.until - monotonic()) if change is not None else None,
             "note": "",
         }
+
+
+def serve(_send: Callable[..., None]) -> Levels:
+    """The service; it has nothing to say unasked."""
+    return Levels()
 
 
 def level_name(level: int) -> str:

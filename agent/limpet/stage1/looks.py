@@ -1,48 +1,61 @@
-"""What a session's namespace begins with: the looks, which are passive, and the tools, which are not."""
+"""What every session finds by its name: the looks, which are passive, and the tools, which are not.
 
-from collections.abc import Callable
+They are not in a session's namespace until its source mentions them: each comes with a module of its own.
+"""
+
+from collections.abc import Iterable
 from typing import Any, Final
 
-from .facts import environ, modules, runtime_info
-from .greenlets import greenlets
-from .growth import allocations, collect, growth
-from .heap import gc_stats, types
-from .inspection import h, i, src
-from .joblist import jobs, kill_job, v
-from .memory import mem
-from .referrers import instances, refs
-from .snapshot import snapshot
-from .sockets import fds, sockets
-from .taskcontrol import cancel, trace_tasks
-from .tasks import task, tasks
-from .threadlist import stacks, threads
-from .timers import loop, timers
-from .trace import trace
+from .loading import load
 from .view import View
-from .vitals import vitals
-from .watch import watch
 
-LOOKS: Final[dict[str, Callable[..., View]]] = {
-    look.__name__: look
-    for look in (
-        *(tasks, task, loop, timers, threads, stacks, greenlets),
-        *(mem, types, instances, gc_stats, vitals),
-        *(fds, sockets, environ, modules, runtime_info, jobs),
-    )
+_LOOKS_OF: Final = {
+    "tasks": "tasks task",
+    "timers": "loop timers",
+    "threadlist": "threads stacks",
+    "greenlets": "greenlets",
+    "memory": "mem",
+    "heap": "types gc_stats",
+    "referrers": "instances",
+    "vitals": "vitals",
+    "sockets": "fds sockets",
+    "facts": "environ modules runtime_info",
+    "joblist": "jobs",
 }
-"""By name; they run no code of the application's, so who may only observe may ask for them."""
-
-TOOLS: Final[dict[str, Callable[..., Any]]] = {
-    tool.__name__: tool
-    for tool in (
-        *(h, i, src, refs, growth, collect, allocations, cancel, trace_tasks),
-        *(trace, snapshot, watch, v, kill_job),
-    )
+_TOOLS_OF: Final = {
+    "inspection": "h i src",
+    "referrers": "refs",
+    "growth": "growth collect allocations",
+    "taskcontrol": "cancel trace_tasks",
+    "trace": "trace",
+    "snapshot": "snapshot",
+    "watch": "watch",
+    "joblist": "v kill_job",
 }
-"""What else there is: about objects of the session, or something that takes time or does something."""
+LOOKS: Final = {name: module for module, names in _LOOKS_OF.items() for name in names.split()}
+"""Module of each look; they run no code of the application's, so who may only observe may ask for them."""
 
-NAMES: Final[dict[str, Any]] = {**LOOKS, **TOOLS}
-"""The names."""
+TOOLS: Final = {name: module for module, names in _TOOLS_OF.items() for name in names.split()}
+"""Module of whatever else there is: about objects of the session, or what takes time or does something."""
+
+NAMES: Final = {**LOOKS, **TOOLS}
+"""All of them."""
+
+
+def find(name: str) -> Any:
+    """The look or tool of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return getattr(load(NAMES[name]), name)
+
+
+def bring(names: Iterable[str], namespace: dict[str, Any]) -> None:
+    """Puts the looks and tools among `names` into a namespace, unless something has that name there."""
+    for name in names:
+        if name in NAMES and name not in namespace:
+            namespace[name] = find(name)
 
 
 def look(what: str, arguments: dict[str, Any]) -> View:
@@ -52,7 +65,7 @@ def look(what: str, arguments: dict[str, Any]) -> View:
         LookupError: there is none of that name.
         TypeError: it takes no such arguments.
     """
-    found = LOOKS.get(what)
-    if found is None:
+    if what not in LOOKS:
         raise LookupError(f"there is no look {what!r}; there are {', '.join(LOOKS)}")
-    return found(**arguments)
+    found: View = find(what)(**arguments)
+    return found

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from .frames import place_of_code, place_of_frame, variables
 from .heap import full_name, instances_of
-from .jobs import running
+from .loading import running
 from .render import class_name, reference, shown
 from .static import is_a, mro, names_of, own_names, plain_text
 from .view import View

@@ -21,6 +21,7 @@ from .frames import where
 from .jobs import Mailbox, current
 from .loops import running_loops, runs
 from .natives import monotonic
+from .services import service
 from .view import View
 
 RATE: Final = 40
@@ -118,7 +119,7 @@ class Vitals:
         if not self._holders:
             self._remove()
 
-    def close(self) -> None:
+    def close(self, *, forked: bool) -> None:  # noqa: ARG002 - a service's; it has no lock
         """The connection is gone, or this is the child of a fork."""
         self._holders.clear()
         self._remove()
@@ -242,19 +243,14 @@ def _median(ordered: list[float]) -> float:
     return ordered[len(ordered) // 2] if ordered else 0.0
 
 
-_here: Final[list[Vitals]] = []
-"""The process's; set by `wire`."""
-
-
 def serve(send: Callable[..., None]) -> Vitals:
-    """The vitals of this process, from now on."""
-    _here[:] = [Vitals(send)]
-    return _here[0]
+    """The service."""
+    return Vitals(send)
 
 
 def vitals(seconds: float = 1.0) -> View:
     """Loop lag, wait for the GIL and pauses of the collector, of ten seconds at most; measured if need be."""
-    here = _here[0]
+    here: Vitals = service("vitals")
     job = current()
     job.at_end(lambda _forked: here.release(job))
     here.hold(job)

@@ -4,90 +4,80 @@ All run in the agent's thread, but for `stop` in the child of a fork, and `want`
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from limpet.agent import Connection
 
-from . import output, reports, vitals
+from . import services
 from .channel import Channel
-from .checks import Checks
-from .complete import complete
-from .evaluate import Evaluations
-from .hints import about, signature
-from .levels import Levels
-from .loops import running_loops
+from .loading import load
 from .natives import start_new_thread
-from .source import check
-from .threadlist import stacks
-from .threads import forget_thread, name_thread
 
 _Answer = dict[str, Any]
 
 
 class _Agent:
-    """One connection's channel, evaluations, checks and vitals."""
+    """One connection's channel, and the services that have been asked for."""
 
     def __init__(self, connection: Connection) -> None:
         self.channel = Channel(connection)
-        self.evaluations = Evaluations(self.channel.send)
-        self.levels = Levels()
-        self.checks = Checks(self.channel.send)
-        self.vitals = vitals.serve(self.channel.send)
+        self.services = services.begin(self.channel.send)
 
     def handle(self, frame: dict[str, Any]) -> None:
         """Answers one request, now or from a thread of its own."""
         request = frame["id"]
         operation = frame["op"]
-        evaluations = self.evaluations
         match operation:
             case "ping":
                 self._answer(request, "pong", {})
             case "attach":
-                evaluations.session(frame["session"])
-                self._apart(request, "attached", lambda: {"loops": len(running_loops())})
+                self._evaluations.session(frame["session"])
+                self._apart(request, "attached", lambda: {"loops": len(load("loops").running_loops())})
             case "detach":
-                evaluations.detach(frame["session"])
+                self._evaluations.detach(frame["session"])
                 self._answer(request, "done", {})
             case "evaluate":
-                session = evaluations.session(frame["session"])
+                session = self._evaluations.session(frame["session"])
                 numbered = frame.get("numbered", True)
-                evaluations.evaluate(
+                self._evaluations.evaluate(
                     request, session, frame["source"], frame.get("timeout"), numbered=numbered
                 )
             case "call":
-                evaluations.call(request, frame["function"], frame["arguments"], frame.get("timeout"))
+                self._evaluations.call(request, frame["function"], frame["arguments"], frame.get("timeout"))
             case "inspect":
-                evaluations.inspect(request, frame["what"], frame["arguments"], frame.get("timeout"))
+                self._evaluations.inspect(request, frame["what"], frame["arguments"], frame.get("timeout"))
             case "level":
                 self._level(request, frame["logger"], frame["level"], frame["seconds"])
             case "interrupt":
-                self._answer(request, "done", {"text": evaluations.interrupt(frame["target"])})
+                self._answer(request, "done", {"text": self._evaluations.interrupt(frame["target"])})
             case "complete":
-                session = evaluations.session(frame["session"])
+                session = self._evaluations.session(frame["session"])
                 self._apart(request, "completions", lambda: _completions(frame["source"], session.namespace))
             case "signature":
-                session = evaluations.session(frame["session"])
-                hint = about if frame.get("name") else signature
-                self._apart(request, "signature", lambda: _hint(hint(frame["source"], session.namespace)))
+                session = self._evaluations.session(frame["session"])
+                what = "about" if frame.get("name") else "signature"
+                self._apart(request, "signature", lambda: _hint(what, frame["source"], session.namespace))
             case "check":
-                session = evaluations.session(frame["session"])
+                session = self._evaluations.session(frame["session"])
                 self._apart(request, "checked", lambda: _checked(frame["source"], session.flags))
             case "serve":
-                self._answer(request, "served", reports.serve(self.checks))
+                self._answer(request, "served", load("reports").serve(self.services.get("checks")))
             case "telemetry":
-                self._apart(request, "telemetry", reports.telemetry)
+                self._apart(request, "telemetry", load("reports").telemetry)
             case "vitals":
-                (self.vitals.hold if frame["on"] else self.vitals.release)("daemon", frame["limit"])
+                vitals = self.services.get("vitals")
+                (vitals.hold if frame["on"] else vitals.release)("daemon", frame["limit"])
                 self._answer(request, "done", {})
             case "stacks":
-                self._apart(request, "stacks", lambda: {"text": stacks().text})
+                self._apart(request, "stacks", lambda: {"text": load("looks").look("stacks", {}).text})
             case _:
                 self.fail(request, f"this agent knows no {operation!r}")
 
     def _level(self, request: int, logger: str, level: int | str | None, seconds: float) -> None:
         """Lists levels (None), sets one for a time, or puts back what was set (`reset`)."""
-        levels = self.levels
+        levels = self.services.get("levels")
         try:
             if level is None:
                 found = levels.list()
@@ -100,6 +90,10 @@ class _Agent:
         else:
             self._answer(request, "level", {"data": found})
 
+    @property
+    def _evaluations(self) -> Any:
+        return self.services.get("evaluate")
+
     def fail(self, request: int, error: str) -> None:
         """Answers that the agent itself failed."""
         self._answer(request, "error", {"error": error})
@@ -109,9 +103,11 @@ class _Agent:
 
     def _apart(self, request: int, kind: str, work: Callable[[], _Answer]) -> None:
         """Answers from a thread of its own: a slow disk never keeps the agent from hearing."""
+        output: Any = load("output")
+        threads: Any = load("threads")
 
         def run() -> None:
-            name_thread("limpet agent's request")
+            threads.name_thread("limpet agent's request")
             # What the compiler warns of must not reach the application's stderr.
             silent = output.Sink(None, None)
             silent.muted = True
@@ -123,22 +119,30 @@ class _Agent:
             else:
                 self._answer(request, kind, answer)
             finally:
-                forget_thread()
+                threads.forget_thread()
 
         start_new_thread(run, ())
 
 
 def _completions(source: str, namespace: dict[str, Any]) -> _Answer:
-    start, items = complete(source, namespace)
+    start, items = load("complete").complete(source, _mentioned(source, namespace), load("looks").NAMES)
     return {"start": start, "items": items}
 
 
-def _hint(hint: tuple[str, str]) -> _Answer:
-    return {"signature": hint[0], "doc": hint[1]}
+def _hint(what: str, source: str, namespace: dict[str, Any]) -> _Answer:
+    found, documentation = getattr(load("hints"), what)(source, _mentioned(source, namespace))
+    return {"signature": found, "doc": documentation}
+
+
+def _mentioned(source: str, namespace: dict[str, Any]) -> dict[str, Any]:
+    """The namespace with the looks and tools that `source` mentions; a session gets them when it is run."""
+    names = dict(namespace)
+    load("looks").bring(re.findall(r"\w+", source), names)
+    return names
 
 
 def _checked(source: str, flags: int) -> _Answer:
-    state, error, indent = check(source, flags)
+    state, error, indent = load("source").check(source, flags)
     return {"state": state, "error": error, "indent": indent}
 
 
@@ -153,7 +157,8 @@ def start(connection: Connection) -> None:
 def handle(body: bytes) -> None:
     """Answers the request in `body`; never raises."""
     agent = _running[0]
-    agent.vitals.woken()
+    if (vitals := agent.services.begun("vitals")) is not None:
+        vitals.woken()
     request = 0
     try:
         frame = json.loads(body)
@@ -171,9 +176,9 @@ def want() -> None:
 def tick() -> float:
     """Does what is due; seconds until it wants to be called again."""
     agent = _running[0]
-    vital = agent.vitals.tick()
-    wait = min(agent.evaluations.tick(), agent.checks.tick(), agent.levels.tick(), vital)
-    agent.vitals.waits(wait)
+    wait = agent.services.tick()
+    if (vitals := agent.services.begun("vitals")) is not None:
+        vitals.waits(wait)
     return wait
 
 
@@ -181,7 +186,4 @@ def stop(*, forked: bool) -> None:
     """The connection is gone; or, `forked`, this is the child of a fork and everything was the parent's."""
     agent = _running[0]
     agent.channel.close()
-    agent.levels.close()
-    agent.vitals.close()
-    agent.checks.close()
-    agent.evaluations.close(forked=forked)
+    agent.services.close(forked=forked)

@@ -1,5 +1,6 @@
 """Stage 1 of the agent, as it is sent: always of the daemon's own version.
 
+All of its modules travel at once, and are executed when they are needed: most processes never need most.
 A process that runs on the daemon's own version of Python gets it compiled, which spares it most of the first
 attach; any other gets the source. The compiled form is the one that Python keeps beside its modules; where
 there is none yet, the daemon makes it, a module a turn, and sends the source until it is done.
@@ -7,6 +8,7 @@ there is none yet, the daemon makes it, a module a turn, and sends the source un
 
 import marshal
 import os
+import re
 import sys
 from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from importlib.machinery import SourceFileLoader
@@ -19,7 +21,10 @@ from limpet_supervisor.wire import agent as wire
 
 from .ground import agent_package
 
-_PACKAGE: Final = "_limpet_stage1"
+_ROOT: Final = "wire"
+"""What is executed first."""
+_IMPORT: Final = re.compile(r"^( *)from \.(\w*) import (.*)$", re.MULTILINE)
+"""A relative import, as the formatter leaves it: what it names is on its first line."""
 _PACE: Final = 0.02
 """Seconds between two modules that are compiled: others come in between."""
 _UNCHECKED: Final = (b"\1\0\0\0", b"\0\0\0\0")
@@ -31,7 +36,7 @@ class Stage1:
 
     Args:
         reactor: where modules are compiled, if they have to be.
-        directory: the modules and `ORDER`, their names in the order of execution; default: the agent's.
+        directory: of the modules; default: the agent's.
     """
 
     def __init__(self, reactor: Reactor, directory: str = "") -> None:
@@ -55,36 +60,35 @@ class Stage1:
             if self._compiled:
                 return self._compiled
         if not self._source:
-            texts = []
-            for name in self._order():
-                with open(self._path(name), encoding="utf-8") as file:
-                    texts.append((f"{_PACKAGE}.{name}", file.read()))
-            self._source = wire.bundle(tuple(texts))
+            self._source = wire.bundle(modules(self._place()))
         return self._source
 
-    def _order(self) -> list[str]:
+    def _place(self) -> str:
         self._directory = self._directory or os.path.join(agent_package(), "stage1")
-        with open(f"{self._directory}/ORDER", encoding="ascii") as file:
-            return file.read().split()
+        return self._directory
 
     def _path(self, name: str) -> str:
         return f"{self._directory}/{name}.py"
 
     def _find(self) -> None:
         """Takes what is compiled already, and begins with the rest."""
-        order = self._order()
-        for name in order:
+        names = [each.name for each in modules(self._place())]
+        for name in names:
             if (code := _cached(self._path(name))) is not None:
                 self._codes[name] = code
-        self._making = [name for name in order if name not in self._codes]
+        self._making = [name for name in names if name not in self._codes]
         self._make()
 
     def _make(self) -> None:
         assert self._making is not None
         if not self._making:
-            modules = [(f"{_PACKAGE}.{name}", self._named(name)) for name in self._order()]
+            compiled = [
+                (each.name, marshal.dumps(self._named(each.name)), each.needs, each.uses)
+                for each in modules(self._place())
+                if each.name in self._codes
+            ]
             self._codes.clear()
-            self._compiled = wire.code_bundle(MAGIC_NUMBER, marshal.dumps(modules))
+            self._compiled = wire.code_bundle(MAGIC_NUMBER, marshal.dumps(compiled))
             return
         name = self._making.pop(0)
         try:
@@ -101,6 +105,32 @@ class Stage1:
         code = self._codes[name]
         _fix_co_filename(code, f"<limpet {name}>")
         return code
+
+
+def modules(directory: str) -> list[wire.Module]:
+    """The modules in a directory with their sources, the root's last.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    files = sorted(os.listdir(directory))
+    found = []
+    for name in sorted((file[:-3] for file in files if file.endswith(".py")), key=_ROOT.__eq__):
+        if name != "__init__":
+            with open(f"{directory}/{name}.py", encoding="utf-8") as file:
+                source = file.read()
+            found.append(wire.Module(name, source, *imports(source)))
+    return found
+
+
+def imports(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The modules of stage 1 that a module imports: at its top, and in its functions."""
+    needs: dict[str, None] = {}
+    uses: dict[str, None] = {}
+    for indented, module, names in _IMPORT.findall(source):
+        found = [module] if module else re.findall(r"\w+", names)
+        (uses if indented else needs).update(dict.fromkeys(found))
+    return tuple(needs), tuple(uses)
 
 
 def _cached(path: str) -> CodeType | None:

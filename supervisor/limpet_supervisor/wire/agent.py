@@ -17,7 +17,8 @@ What nobody has asked for has the id 0 (a push): {"id": 0, "item": "health", "da
 `want`, may come before stage 1: the application uses what stage 1 serves.
 """
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -91,12 +92,25 @@ def encode(frame: dict[str, Any]) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-def bundle(modules: tuple[tuple[str, str], ...]) -> bytes:
-    """The stage 1 bundle: (module name, source) pairs, in the order they are executed.
+class Module(NamedTuple):
+    """One module of stage 1, as it travels."""
 
-    The last one's `start(connection)` takes the connection over.
+    name: str
+    text: str | bytes
+    """Its source, or its code, marshalled."""
+    needs: tuple[str, ...] = ()
+    """Modules that it imports when it is executed."""
+    uses: tuple[str, ...] = ()
+    """Modules that its functions import: executed after it."""
+
+
+def bundle(modules: Sequence[Module]) -> bytes:
+    """The stage 1 bundle.
+
+    The last module is executed first, with what it needs, and its `start(connection)` takes the connection
+    over; the others are executed when they are needed.
     """
-    return encode({"stage1": [list(module) for module in modules]})
+    return encode({"stage1": modules})
 
 
 def code_bundle(magic: bytes, modules: bytes) -> bytes:
@@ -104,7 +118,7 @@ def code_bundle(magic: bytes, modules: bytes) -> bytes:
 
     Args:
         magic: the interpreter's magic number (importlib.util.MAGIC_NUMBER).
-        modules: a list of (module name, code) pairs, marshalled.
+        modules: a list of tuples as Module is, marshalled.
     """
     body = _encoder.encode({"stage1": magic.hex()}) + b"\0" + modules
     return len(body).to_bytes(4, "big") + body

@@ -1,0 +1,54 @@
+"""What works in a process, each once it is asked for: evaluations, checks, levels, vitals."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from .loading import load
+
+
+class Services:
+    """The services of one connection.
+
+    A service is what `serve(send)` of the module of its name gives: with `tick()`, which does what is due and
+    gives the seconds until the next time, and `close(forked=…)`, for when the connection is gone, or this
+    is the child of a fork, where no lock may be taken. Both are called by the agent's thread.
+    """
+
+    def __init__(self, send: Callable[..., None]) -> None:
+        self._send = send
+        self._services: dict[str, Any] = {}
+
+    def get(self, name: str) -> Any:
+        """The service; it begins now if it has not begun."""
+        found = self._services.get(name)
+        if found is None:
+            # Race: an evaluation may begin it as well; one of the two is used.
+            found = self._services.setdefault(name, load(name).serve(self._send))
+        return found
+
+    def begun(self, name: str) -> Any:
+        """The service, if it has begun; else None."""
+        return self._services.get(name)
+
+    def tick(self) -> float:
+        """Does what is due; seconds until the next time."""
+        return min((service.tick() for service in list(self._services.values())), default=3600.0)
+
+    def close(self, *, forked: bool) -> None:
+        """Ends them."""
+        for service in list(self._services.values()):
+            service.close(forked=forked)
+
+
+_here: Final[list[Services]] = []
+
+
+def begin(send: Callable[..., None]) -> Services:
+    """The services of a new connection."""
+    _here[:] = [Services(send)]
+    return _here[0]
+
+
+def service(name: str) -> Any:
+    """A service of the connection that there is."""
+    return _here[0].get(name)
