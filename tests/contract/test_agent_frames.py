@@ -168,4 +168,4 @@ def test_text_that_cannot_be_encoded_does_not_break_a_frame(peer: Peer) -> None:
 
 
 def test_the_bundle_is_under_the_frame_limit() -> None:
-    assert len(bundle()) < wire.MAX_FRAME / 50
+    assert len(bundle()) < wire.MAX_FRAME / 16
