@@ -2,7 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from limpet import telemetry
 from limpet.telemetry import poller
 
 BOUND = 30.0
+AGENT = Path(telemetry.__file__).parents[2]
 
 
 class Called:
@@ -108,3 +112,24 @@ def test_a_period_that_is_none_is_refused(every) -> None:
 def test_what_cannot_be_called_is_refused() -> None:
     with pytest.raises(TypeError, match="expected a function"):
         telemetry.poll("print", every=1)
+
+
+def test_the_childs_thread_is_known_to_threading_whoever_has_imported_that_first() -> None:
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(AGENT)!r})
+from limpet import telemetry
+telemetry.poll(bool, every="10s")
+import threading
+if not os.fork():
+    print(*(thread.name for thread in threading.enumerate()), flush=True)
+    os._exit(0)
+os.wait()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "MainThread poll bool\n"

@@ -140,8 +140,12 @@ def _unheard(event: Event, measurements: Measurements = NOTHING, metadata: Metad
     """What `execute` does as long as there is no handler at all."""
 
 
+# A library tells its events also where nobody listens: a call costs then as little as a call can. The
+# function stays the same, for those who have imported it; its code changes with the first handler, and
+# with the last.
 _execute_code = execute.__code__
 execute.__code__ = _unheard.__code__
+_heard = False
 
 
 def attach(id_: Hashable, event: Event, handler: Function, config: Any = None) -> None:
@@ -238,6 +242,7 @@ def _check_handler(handler: Function) -> None:
 
 def _enter(events: Iterable[Event]) -> None:
     """Brings the table up to date for these events. The lock is held."""
+    global _heard  # noqa: PLW0603 - it says which code `execute` has
     for event in events:
         found = _by_event.get(event, ())
         if not found:
@@ -246,7 +251,9 @@ def _enter(events: Iterable[Event]) -> None:
             _table[event] = _call(found[0])
         else:
             _table[event] = (_call_each, tuple(map(_call, found)), None)
-    execute.__code__ = _execute_code if _by_event else _unheard.__code__
+    if _heard is not bool(_by_event):
+        _heard = not _heard
+        execute.__code__ = _execute_code if _heard else _unheard.__code__
 
 
 def _learn(event: Event) -> None:

@@ -5,6 +5,7 @@ A function that hangs therefore holds up no other. The threads are daemons, and 
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from time import monotonic, time
@@ -56,6 +57,7 @@ class Poll:
         """Begins, in a thread of its own."""
         from threading import Event, Thread
 
+        _begin_anew_after_fork()
         self._stopped = Event()
         Thread(target=self._run, args=(self._stopped,), name=f"poll {self.name}", daemon=True).start()
 
@@ -137,5 +139,10 @@ def _after_fork() -> None:
         made.start()
 
 
+@functools.cache
+def _begin_anew_after_fork() -> None:
+    # After `threading` was imported: else its own hook came later, and took new threads for the parent's.
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 sources.append(_failures)
-os.register_at_fork(after_in_child=_after_fork)

@@ -32,7 +32,7 @@ class Metrics:
         for name in self.names:
             if _series.pop(name, None) is None:
                 raise NotFound(f"no metric {name!r} is attached")
-            detach(("limpet.telemetry.metric", name))
+            detach(f"limpet.metric.{name}")
 
     def __repr__(self) -> str:
         return f"<metrics {', '.join(self.names)}>"
@@ -57,7 +57,7 @@ def metrics(definitions: Iterable[Metric]) -> Metrics:
             raise AlreadyExists(f"a metric {name!r} is attached already")
     for name, definition in zip(names, wanted, strict=True):
         _series[name] = series = Series(definition)
-        attach(("limpet.telemetry.metric", name), definition.event, series.take)
+        attach(f"limpet.metric.{name}", definition.event, series.take)
     _serve()
     return Metrics(names)
 
