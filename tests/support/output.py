@@ -17,12 +17,16 @@ from support.loop import turn_until
 class Rig:
     """An Output with its loop and directories."""
 
-    def __init__(self, directory: Path, *, stdout: int | None = None, color: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, stdout: int | None = None, color: bool = False, most: int = 0
+    ) -> None:
         self.logs = directory / "log"
         self.fifos = directory / "fifo"
         self.fifos.mkdir(exist_ok=True)
         self.reactor = Reactor()
-        self.output = Output(self.reactor, str(self.fifos), str(self.logs), stdout=stdout, color=color)
+        self.output = Output(
+            self.reactor, str(self.fifos), str(self.logs), stdout=stdout, color=color, most=most
+        )
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def open(self, name: str = "web.1", **options: object) -> str:

@@ -44,6 +44,7 @@ NODE_KEYS: Final = (
     "runtime_config",
     "providers",
     "health",
+    "max_logs",
     "on_supervisor_death",
 )
 """The fields of NodeSpec that a release's table sets; the others are found out."""

@@ -161,7 +161,12 @@ class Daemon:
         values = self._evaluate_configuration(injection, users)
         self._listeners.bind(spec.sockets)
         output = self._output = Output(
-            self._reactor, f"{run.path}/output", run.logs, stdout=stdout, color=color
+            self._reactor,
+            f"{run.path}/output",
+            run.logs,
+            stdout=stdout,
+            color=color,
+            most=spec.max_logs,
         )
         for line in cleared:
             self._log(line)

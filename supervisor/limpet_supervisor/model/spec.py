@@ -163,8 +163,12 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """Empty: NAME.log in the node's log directory. `none`: no file."""
     max_bytes: Size = Size(10 * 1024**2)
     """The file is rotated, at the end of a line, before it grows beyond this; 0: never."""
+    max_age: Interval | None = None
+    """The file is rotated, with the next line, when it was begun so long ago."""
     backups: Count = 5
     """Rotated files that are kept."""
+    compress: bool = False
+    """Whether rotated files are compressed (gzip), but for the latest."""
     format: Literal["raw", "prefix", "json"] = "raw"
     """Lines as they come; each with time and process before it; or each as a JSON object."""
     on_full: Literal["block", "drop"] = "block"
@@ -354,6 +358,9 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """Table `[….health]`: what counts as healthy, and where it is served."""
     env: str = "dev"
     """What config_env() says: dev in a project, prod in a release."""
+    max_logs: Size = Size(0)
+    """What all log files together may come to; the oldest rotated ones go first, whosever they are. No file
+    grows beyond an eighth of it. 0: no limit but that of each process."""
     on_supervisor_death: Literal["adopt", "die"] = "adopt"
     """What becomes of the processes when the supervisor is killed. No successor adopts them yet: with either
     value they go on until a node starts in the same place, which ends them before it starts its own."""

@@ -218,6 +218,8 @@ def unpack(path: str, most: int) -> bytes:
             size += len(block)
             while size - len(kept[0]) >= most:
                 size -= len(kept.pop(0))
+    if kept and not unpacker.eof and not kept[-1].endswith(b"\n"):
+        kept.append(b"\n")  # what is damaged ends here, and not in the file that follows
     return b"".join(kept)[-most:] if most > 0 else b""
 
 

@@ -1,12 +1,17 @@
 """A log file: appended to, and rotated at line ends."""
 
+import math
 import os
 import stat
 import time
-from contextlib import suppress
+from typing import Final
 
 from limpet_supervisor.model.spec import Log
+from limpet_supervisor.runtime.backups import Cap, Packer, shift
 from limpet_supervisor.runtime.history import Arrivals
+
+_RETRY: Final = 1.0
+"""Seconds until a file is tried to be rotated for its age again, at least."""
 
 
 def log_path(directory: str, name: str, log: Log) -> str:
@@ -23,14 +28,29 @@ class LogFile:
     which may make that one longer than the limit; at twice the limit, and only there, a line is cut.
     """
 
-    def __init__(self, path: str, max_bytes: int, backups: int, *, timed: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        max_bytes: int,
+        backups: int,
+        *,
+        max_age: float | None = None,
+        timed: bool = False,
+        packer: Packer | None = None,
+        compress: bool = False,
+        cap: Cap | None = None,
+    ) -> None:
         """Opens nothing yet.
 
         Args:
             path: of the file.
             max_bytes: of it before it is rotated; 0: it never is.
             backups: rotated files that are kept.
+            max_age: seconds after which it is rotated, with the next line; None: it never is for its age.
             timed: whether to remember when its bytes came, which say nothing of that themselves.
+            packer: whose names are not to change while backups are rotated.
+            compress: whether it compresses them.
+            cap: of all files of the node together.
         """
         self.path = path
         self.users = 0
@@ -44,8 +64,13 @@ class LogFile:
         self.arrivals = Arrivals() if timed else None
         """When what it has got came."""
         self._total = 0  # bytes written here since it was made, with those that stood there before
-        self._max_bytes = max_bytes
+        self._max_bytes = min(max_bytes or cap.largest, cap.largest) if cap is not None else max_bytes
         self._backups = backups
+        self._max_age = max_age
+        self._due = math.inf
+        self._packer = packer or Packer()
+        self._compress = compress
+        self._cap = cap
         self._fd = -1
         self._size = 0
         self._limit = 0
@@ -68,6 +93,10 @@ class LogFile:
             self.failure = error
             self.close()
             return False
+        if self._cap is not None:
+            self._cap.add(self.path, self._give_up, reserve=self._max_bytes if self._compress else 0)
+        if self._compress:
+            self._packer.pack(self.path)
         return True
 
     def _look(self) -> None:
@@ -75,11 +104,22 @@ class LogFile:
         regular = stat.S_ISREG(facts.st_mode)
         self._size = self._line_end = facts.st_size if regular else 0
         self._limit = self._max_bytes if regular else 0
+        if self._max_age is not None:
+            self._due = time.monotonic() + self._max_age - self._age(facts) if regular else math.inf
         if not self._total:
             self._total = self._size
             if self.arrivals is not None:
                 self.arrivals.begin(self._size)
         self.in_line = regular and self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
+
+    def _age(self, facts: os.stat_result) -> float:
+        """How long ago the file was begun; if that is not known, how long it has not been written to."""
+        if not facts.st_size:
+            return 0.0
+        from limpet_supervisor.runtime.birth import made_at  # for the few that ask for it
+
+        made = made_at(self.path)
+        return max(0.0, time.time() - (facts.st_mtime if made is None else made))
 
     def close(self) -> None:
         """Closes it; the next write opens it anew, whatever stands at its path by then."""
@@ -98,11 +138,20 @@ class LogFile:
             while start < end:
                 if not self.open():
                     return start
+                if self._due < math.inf and self._is_due():
+                    self._rotate()
+                    continue
                 stop = end
                 if self._limit and end - start > self._limit - self._size:
                     stop = self._cut(data, start, end)
                     if stop == start:
                         self._rotate()
+                        continue
+                if self._cap is not None:
+                    stop = min(stop, start + self._cap.chunk)
+                    if not self._cap.room(stop - start):
+                        stop = data.rfind(b"\n", start, stop) + 1 or stop
+                    if self._fd < 0:  # it had to give up what it had
                         continue
                 try:
                     taken = os.write(self._fd, view[start:stop])
@@ -112,6 +161,8 @@ class LogFile:
                 last = data.rfind(b"\n", start, start + taken)
                 if last >= 0:
                     self._line_end = self._size + last + 1 - start
+                if self._cap is not None:
+                    self._cap.grown(taken)
                 start += taken
                 self._size += taken
                 self._total += taken
@@ -131,21 +182,32 @@ class LogFile:
         longest = start + max(0, room + self._limit)
         return min(data.find(b"\n", start, end) + 1 or end, longest)
 
+    def _is_due(self) -> bool:
+        return self._size > 0 and not self.in_line and time.monotonic() >= self._due
+
     def _rotate(self) -> None:
         self.close()
         try:
-            for number in range(self._backups - 1, 0, -1):
-                with suppress(FileNotFoundError):
-                    os.rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
-            if self._backups:
-                os.rename(self.path, f"{self.path}.1")
-            else:
-                os.unlink(self.path)
+            with self._packer.names:
+                shift(self.path, self._backups)
         except OSError as error:
-            # Guarantee: what cannot be rotated is appended to, and tried again a file's length later.
+            # Guarantee: what cannot be rotated is appended to, and tried again a file's length or age later.
             if self.open():
-                self._limit = self._size + self._max_bytes
+                self._limit = self._size + self._max_bytes if self._max_bytes else 0
+                self._due = time.monotonic() + max(self._max_age or math.inf, _RETRY)
             self.failure = error
+
+    def _give_up(self) -> bool:
+        """Removes what is in it, to make room; False inside a line."""
+        if self.in_line:
+            return False
+        self.close()
+        try:
+            os.unlink(self.path)
+        except OSError as error:
+            self.failure = error
+            return False
+        return True
 
     def take_back_line(self) -> None:
         """Removes the unfinished last line: its rest will not come. Needs no room on a full disk."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from limpet_supervisor.errors import LimpetError, NoSuchProcess
 from limpet_supervisor.model.spec import Log
+from limpet_supervisor.runtime.backups import Cap, Packer
 from limpet_supervisor.runtime.foreground import Foreground
 from limpet_supervisor.runtime.history import Batch, last_lines
 from limpet_supervisor.runtime.listeners import Follower, Match
@@ -45,6 +46,7 @@ class Output:
         *,
         stdout: int | None = None,
         color: bool = False,
+        most: int = 0,
     ) -> None:
         """Starts the pump.
 
@@ -54,6 +56,7 @@ class Output:
             log_directory: where log files are unless a process says otherwise; made with the first.
             stdout: in the foreground, what gets all lines, each behind its process's name.
             color: whether those names are coloured.
+            most: bytes of all log files together; 0: as many as they come to.
         """
         self._reactor = reactor
         self._fifo_directory = fifo_directory
@@ -63,6 +66,8 @@ class Output:
         self._closed: dict[str, Log] = {}
         self._files: dict[str, LogFile] = {}
         self._listeners: list[Follower | Match] = []
+        self._packer = Packer()
+        self._cap = Cap(most, log_directory, self._packer.names) if most else None
         self._pump = Pump(self._failed)
         if stdout is not None:
             self._pump.foreground = Foreground(stdout, self._pump.wake, color=color)
@@ -101,8 +106,16 @@ class Output:
         if file_path := log_path(self._log_directory, name, log):
             file = self._files.get(file_path)
             if file is None or not file.users:
-                timed = log.format == "raw"
-                file = self._files[file_path] = LogFile(file_path, log.max_bytes, log.backups, timed=timed)
+                file = self._files[file_path] = LogFile(
+                    file_path,
+                    log.max_bytes,
+                    log.backups,
+                    max_age=log.max_age,
+                    timed=log.format == "raw",
+                    packer=self._packer,
+                    compress=log.compress,
+                    cap=self._cap,
+                )
             file.users += 1
             file.shared = file.shared or file.users > 1
         source = Source(name, fd, file, log, adopted=adopted)
@@ -294,6 +307,7 @@ class Output:
             self._pump.command(partial(self._pump.close, source, keep=keep, final=True))
         self._sources.clear()
         self._pump.stop()
+        self._packer.stop()
 
 
 def _open_fifo(path: str) -> tuple[int, bool]:
