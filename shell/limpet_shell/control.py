@@ -4,7 +4,7 @@ A command turns its words into requests; what answers them becomes lines by `sho
 console's own business (use, all, help, quit) have no `build`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -174,6 +174,10 @@ def _key(word: str) -> tuple[str, Any]:
         return key, value
 
 
+_FORM: Final = 22
+"""Columns of a command in the list of all; what is longer is told by `help COMMAND`."""
+_ROW: Final = 76
+_LOOKS: Final = tuple(look.name for look in looks.LOOKS)
 _OF_ONE: Final = (
     messages.RestartProcess,
     messages.StopProcess,
@@ -188,7 +192,7 @@ COMMANDS: Final = {
         ControlCommand("ps", "[NAME…]", "a line for each process", _ps),
         ControlCommand("tree", "", "the supervision tree, with forks and children", _tree),
         ControlCommand("use", "NAME", "evaluate in another process from now on", None),
-        ControlCommand("all", "EXPR", "evaluate in every process; equal answers together", None),
+        ControlCommand("all", "[NAME] EXPR", "in every process (of NAME); equal answers together", None),
         ControlCommand(
             "logs",
             "[NAME…] [-f] [-n N] [--since TIME] [--level LEVEL] [--grep REGEX]",
@@ -198,7 +202,7 @@ COMMANDS: Final = {
         ControlCommand(
             "level",
             "NAME [LOGGER LEVEL|reset [TIME]]",
-            "levels of loggers; one is set for a time (5m) and then put back",
+            "levels of loggers; one is set for a time (5m)",
             _level,
         ),
         ControlCommand("events", "[-f] [-n N]", "what happened", _events),
@@ -224,7 +228,7 @@ COMMANDS: Final = {
         ControlCommand("add", "NAME KEY=VALUE…", "add a process, with the keys of its table", _add),
         ControlCommand("remove", "NAME…", "stop a process and forget it", _remove),
         ControlCommand("observer", "[PAGE]", "the node in full screen; q comes back", None),
-        ControlCommand("help", "", "this list", None),
+        ControlCommand("help", "[COMMAND…]", "this list; all about a command", None),
         ControlCommand("quit", "", "leave the console; everything goes on", None),
     )
 }
@@ -294,11 +298,39 @@ def split(text: str) -> list[str]:
         raise UsageError(f"{text}: {str(error).lower()}") from None
 
 
-def help_lines(prefix: str, paint: render.Paint) -> list[str]:
-    """The table as help, each name with `prefix` (":" at the console)."""
-    forms = [(f"{prefix}{c.name} {c.arguments}".rstrip(), c) for c in COMMANDS.values()]
-    wide = max(len(form) for form, _ in forms)
-    return [f"  {paint(form.ljust(wide), 'cyan')}  {command.help}" for form, command in forms]
+def help_lines(prefix: str, paint: render.Paint, words: Sequence[str] = ()) -> list[str]:
+    """The commands as help, each name with `prefix` (":" at the console); `words`: in full, of these.
+
+    Raises:
+        UsageError: one of `words` is no command.
+    """
+    if words:
+        told = [parse([word.removeprefix(":")])[0] for word in words]
+        return [line for command in told for line in _usage(command, prefix, paint)]
+    lines = []
+    for command in COMMANDS.values():
+        if command.name not in _LOOKS:
+            form = f"{prefix}{command.name} {command.arguments}".rstrip()
+            form = form if len(form) <= _FORM else f"{prefix}{command.name} …"
+            lines.append(f"  {paint(form.ljust(_FORM), 'cyan')}  {command.help}")
+    names = [f"{prefix}{name}" for name in _LOOKS]
+    rows: list[list[str]] = [[]]
+    for name in names:
+        if len(" ".join([*rows[-1], name])) > _ROW:
+            rows.append([])
+        rows[-1].append(name)
+    return [
+        *lines,
+        f"What is inside of a process ({prefix}help NAME says more of any):",
+        *(f"  {paint(' '.join(row), 'cyan')}" for row in rows),
+    ]
+
+
+def _usage(command: ControlCommand, prefix: str, paint: render.Paint) -> list[str]:
+    return [
+        paint(f"{prefix}{command.name} {command.arguments}".rstrip(), "cyan"),
+        f"  {command.help}",
+    ]
 
 
 def shower(

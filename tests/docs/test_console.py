@@ -60,5 +60,5 @@ def test_every_command_is_in_its_table() -> None:
 
 
 def test_every_helper_is_in_its_table() -> None:
-    names = {form.partition("(")[0] for form, _ in HELPERS if "(" in form}
-    assert names <= set(re.findall(r"`([a-z]+)\(", DOCUMENT))
+    names = {name for form, text in HELPERS for name in re.findall(r"(\w+)\(", f"{form} {text}")}
+    assert names <= set(re.findall(r"`([a-z_]+)\(", DOCUMENT))

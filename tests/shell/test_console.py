@@ -256,7 +256,9 @@ def test_help_lists_commands_and_helpers(console: Console) -> None:
     terminal.send(":help\r")
     text = terminal.wait_for("Ctrl-D leaves, and everything goes on.")
     assert ":scale NAME N|+N|-N" in text
-    assert "stacks()" in text
+    assert "v(n), Out[n]" in text
+    terminal.send(":help logs\r")
+    terminal.wait_for(":logs [NAME…] [-f] [-n N] ")
 
 
 def test_a_restart_of_the_process_is_said_and_the_session_goes_on_in_the_new_one(console: Console) -> None:

@@ -79,8 +79,18 @@ def test_a_wrong_command_says_what_it_wants(line: str, message: str) -> None:
 
 def test_help_lists_every_command_with_its_arguments() -> None:
     lines = control.help_lines(":", plain)
-    assert len(lines) == len(control.COMMANDS)
+    words = " ".join(lines).split()
+    assert {f":{name}" for name in control.COMMANDS} <= set(words)
     assert any(line.startswith("  :scale NAME N|+N|-N") for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_help_of_a_command_says_all_of_it() -> None:
+    wanted = [":scale NAME N|+N|-N", "  set the number of a process's instances"]
+    assert control.help_lines(":", plain, ["scale"]) == wanted
+    assert control.help_lines(":", plain, [":scal"]) == wanted
+    with pytest.raises(UsageError, match="There is no command frobnicate"):
+        control.help_lines(":", plain, ["frobnicate"])
 
 
 @pytest.mark.parametrize(

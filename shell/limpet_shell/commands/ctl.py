@@ -24,7 +24,7 @@ def run(arguments: Namespace) -> int:
     command, words = control.parse(words or ["help"])
     paint = output.painter()
     if command.name == "help":
-        for line in control.help_lines("", paint):
+        for line in control.help_lines("", paint, words):
             output.write(line)
         return 0
     if command.build is None:

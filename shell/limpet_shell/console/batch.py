@@ -197,7 +197,7 @@ class Batch:
             case "quit":
                 return False
             case "help":
-                for line in control.help_lines(":", output.plain):
+                for line in control.help_lines(":", output.plain, words):
                     output.write(line)
             case "all":
                 self._everywhere(rest)

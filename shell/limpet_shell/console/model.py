@@ -6,14 +6,12 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 HELPERS: Final = (
-    ("h(x)", "documentation of x"),
-    ("i(x)", "what x is"),
-    ("src(x)", "its source"),
-    ("tasks()", "asyncio tasks, with what each waits for"),
-    ("threads()", "threads"),
-    ("stacks()", "the stack of every thread"),
-    ("mem()", "memory"),
-    ("_, Out[n]", "the last value, the value of input n"),
+    ("h(x), i(x), src(x)", "documentation of x; what it is; its source"),
+    ("tasks(), mem(), types()…", "the looks above, as functions; refs(x)"),
+    ("_, v(n), Out[n]", "the last value; that of input n"),
+    ("jobs(), kill_job(n)", "evaluations that run; end one"),
+    ("trace(f), snapshot(place)", "the calls of a function; the variables at a line"),
+    ("watch(expression)", "a value, whenever it changes"),
 )
 """What every session's namespace has, as :help lists it."""
 

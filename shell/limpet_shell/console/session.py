@@ -245,7 +245,7 @@ class Session:
             case "quit":
                 return False
             case "help":
-                self.screen.lines(help_lines(self.screen.paint))
+                self.screen.lines(help_lines(self.screen.paint, words))
             case "all":
                 await self._everywhere(rest.strip())
             case "use":
@@ -329,19 +329,24 @@ def _others(place: Place) -> str:
     return f"{who} {'have agents' if count > 1 else 'has an agent'}: :use {names}"
 
 
-def help_lines(paint: Paint) -> list[str]:
-    """What `:help` says."""
+def help_lines(paint: Paint, words: list[str]) -> list[str]:
+    """What `:help` says; `words`: of these commands.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    if words:
+        return control.help_lines(":", paint, words)
     wide = max(len(form) for form, _ in HELPERS)
     return [
-        "Python is evaluated in the process that the prompt names; await works. Commands for the node:",
+        "Python is evaluated in the process that the prompt names; await works.",
+        "Commands for the node:",
         *control.help_lines(":", paint),
-        "",
-        "In Python there are:",
+        "In Python there are (h(name) says more of any):",
         *(f"  {paint(form.ljust(wide), 'cyan')}  {text}" for form, text in HELPERS),
-        "",
-        "Tab completes; Enter runs what is complete, Alt-Enter begins a line; Ctrl-R searches the history;",
-        "F2 shows or hides the status bar; Ctrl-Z suspends the console;",
-        "Ctrl-C interrupts an evaluation or clears the line; Ctrl-D leaves, and everything goes on.",
+        "Tab completes; Enter runs what is complete, Alt-Enter begins a line; Ctrl-R",
+        "searches the history; Ctrl-C interrupts an evaluation or clears the line;",
+        "F2 hides the status bar; Ctrl-D leaves, and everything goes on.",
     ]
 
 
