@@ -51,15 +51,20 @@ def metrics(definitions: Iterable[Metric]) -> Metrics:
     for definition in wanted:
         if not isinstance(definition, Metric):
             raise TypeError(f"expected a metric such as counter(…) makes, found {definition!r}")
-    names = tuple(definition.family for definition in wanted)
-    for position, name in enumerate(names):
-        if name in _series or name in names[:position]:
-            raise AlreadyExists(f"a metric {name!r} is attached already")
-    for name, definition in zip(names, wanted, strict=True):
-        _series[name] = series = Series(definition)
-        attach(f"limpet.metric.{name}", definition.event, series.take)
+    attached: dict[str, Series] = {}
+    for definition in wanted:
+        name = definition.family
+        series = Series(definition)
+        try:
+            attach(f"limpet.metric.{name}", definition.event, series.take)
+        except AlreadyExists:
+            for other in attached:
+                detach(f"limpet.metric.{other}")
+            raise AlreadyExists(f"a metric {name!r} is attached already") from None
+        attached[name] = series
+    _series.update(attached)
     _serve()
-    return Metrics(names)
+    return Metrics(tuple(attached))
 
 
 def snapshot() -> list[dict[str, Any]]:

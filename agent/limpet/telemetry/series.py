@@ -32,8 +32,8 @@ class _Cell(Protocol):
     def add(self, value: float, /) -> None:
         """Takes a measurement."""
 
-    def value(self) -> Any:
-        """What a snapshot has of it."""
+    def value(self, lock: RLock, /) -> Any:
+        """What a snapshot has of it; the lock is held no longer than copying takes."""
 
 
 class _Total:
@@ -45,7 +45,7 @@ class _Total:
     def add(self, value: float) -> None:
         self.total += value
 
-    def value(self) -> float:
+    def value(self, _lock: RLock) -> float:
         return self.total
 
 
@@ -58,7 +58,7 @@ class _Last:
     def add(self, value: float) -> None:
         self.last = value
 
-    def value(self) -> float:
+    def value(self, _lock: RLock) -> float:
         return self.last
 
 
@@ -81,15 +81,12 @@ class _Summary:
             self.greatest = value
         self.recent.append(value)
 
-    def value(self) -> dict[str, Any]:
-        ordered = sorted(self.recent)
-        return {
-            "count": self.count,
-            "sum": self.total,
-            "min": self.least,
-            "max": self.greatest,
-            "quantiles": {str(share): _nearest(ordered, share) for share in QUANTILES},
-        }
+    def value(self, lock: RLock) -> dict[str, Any]:
+        with lock:
+            found = {"count": self.count, "sum": self.total, "min": self.least, "max": self.greatest}
+            ordered = list(self.recent)
+        ordered.sort()
+        return {**found, "quantiles": {str(share): _nearest(ordered, share) for share in QUANTILES}}
 
 
 class _Distribution:
@@ -104,9 +101,10 @@ class _Distribution:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
-    def value(self) -> dict[str, Any]:
-        counts = list(self.counts)
-        return {"buckets": counts, "count": sum(counts), "sum": self.total}
+    def value(self, lock: RLock) -> dict[str, Any]:
+        with lock:
+            counts, total = list(self.counts), self.total
+        return {"buckets": counts, "count": sum(counts), "sum": total}
 
 
 class Series:
@@ -167,8 +165,9 @@ class Series:
         """All that has been measured, as `snapshot` has it."""
         metric = self.metric
         with self._lock:
-            samples = [[list(key), cell.value()] for key, cell in self._cells.items()]
+            cells = list(self._cells.items())
             dropped, invalid = self._dropped, self._invalid
+        samples = [[list(key), cell.value(self._lock)] for key, cell in cells]
         found: dict[str, Any] = {
             "name": metric.family,
             "kind": TYPES.get(metric.kind) or ("counter" if metric.monotonic else "gauge"),
