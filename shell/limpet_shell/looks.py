@@ -53,6 +53,7 @@ LOOKS: Final = (
     Look("types", {"n": COUNT, "filter": TEXT, "force": SWITCH}, "how many objects of each type"),
     Look("instances", {"cls": TEXT, "n": COUNT, "force": SWITCH}, "objects of a class", takes="cls"),
     Look("gc_stats", {}, "the garbage collector"),
+    Look("jobs", {}, "evaluations that run, those that were not waited for included"),
     Look("fds", {}, "open descriptors"),
     Look("sockets", {}, "sockets: ends, state, bytes that wait"),
     Look("environ", {}, "environment variables, secrets masked"),

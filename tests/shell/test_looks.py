@@ -63,8 +63,8 @@ def test_wrong_words_say_what_is_wanted(line: str, message: str) -> None:
 
 @pytest.mark.parametrize("look", looks.LOOKS, ids=lambda look: look.name)
 def test_a_look_is_a_function_of_the_process_with_these_options(look: looks.Look) -> None:
-    table = in_process.TOOLS if look.tool else in_process.LOOKS
-    parameters = inspect.signature(table[look.name]).parameters
+    assert look.name in (in_process.TOOLS if look.tool else in_process.LOOKS)
+    parameters = inspect.signature(in_process.find(look.name)).parameters
     assert set(look.options) == set(parameters)
     assert [name for name, one in parameters.items() if one.default is one.empty] == (
         [look.takes] if look.takes else []

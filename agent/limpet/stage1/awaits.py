@@ -69,14 +69,14 @@ def chain(awaited: Any) -> Chain:
             code, frame, inner = awaited.gi_code, awaited.gi_frame, awaited.gi_yieldfrom
         elif kind is AsyncGeneratorType:
             code, frame, inner = awaited.ag_code, awaited.ag_frame, awaited.ag_await
-        elif is_future(awaited):
-            return Chain(links, awaited)
         elif kind is Guarded:  # what a console awaits
             awaited = awaited.inner
             continue
         elif type_name(awaited) in _OPAQUE:
             awaited = _behind(awaited)
             continue
+        elif is_future(awaited):
+            return Chain(links, awaited)
         else:
             links.append(Link(Place(type_name(awaited))))
             break
@@ -85,21 +85,9 @@ def chain(awaited: Any) -> Chain:
     return Chain(links)
 
 
-def first(awaited: Any) -> Place:
-    """Where a chain begins."""
-    kind = type(awaited)
-    if kind is CoroutineType:
-        return place_of_code(awaited.cr_code)
-    if kind is GeneratorType:
-        return place_of_code(awaited.gi_code)
-    if kind is Guarded:
-        return first(awaited.inner)
-    return Place("?" if awaited is None else type_name(awaited))
-
-
 def _behind(opaque: Any) -> Any:
     for found in gc.get_referents(opaque):
-        if is_a(found, CoroutineType, GeneratorType, AsyncGeneratorType) or is_future(found):
+        if is_future(found) or is_a(found, CoroutineType, GeneratorType, AsyncGeneratorType):
             return found
     return None
 

@@ -3,6 +3,7 @@
 import linecache
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +27,7 @@ class Place(NamedTuple):
     @property
     def text(self) -> str:
         """`Database.ping bookshop/database.py:31`."""
-        return f"{self.function} {short(self.file)}:{self.line}" if self.file else self.function
+        return _text(self)
 
     @property
     def lines(self) -> str:
@@ -36,6 +37,12 @@ class Place(NamedTuple):
         text = linecache.getline(self.file, self.line).strip()
         place = f'  File "{self.file}", line {self.line}, in {self.function}'
         return f"{place}\n    {text}" if text else place
+
+
+@lru_cache(4096)
+def _text(place: Place) -> str:
+    """Of thousands of tasks most are in the same places."""
+    return f"{place.function} {short(place.file)}:{place.line}" if place.file else place.function
 
 
 def place_of_frame(frame: FrameType) -> Place:

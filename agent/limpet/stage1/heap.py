@@ -69,10 +69,10 @@ class Counts:
         """By identity: a metaclass may hash and compare as it likes."""
         began = monotonic()
         for part in slices(force=force):
-            kinds = list(map(type, part))
-            keys = list(map(id, kinds))
-            self.of.update(keys)
-            self.classes.update(zip(keys, kinds, strict=True))
+            found = Counter(map(id, map(type, part)))
+            self.of.update(found)
+            if unknown := found.keys() - self.classes.keys():
+                self.classes.update((id(type(one)), type(one)) for one in part if id(type(one)) in unknown)
         self.took = monotonic() - began
 
     def name(self, key: int) -> str:
@@ -121,7 +121,8 @@ def instances_of(*classes: type, force: bool = False) -> list[Any]:
     wanted = {id(cls) for cls in with_subclasses(*classes)}
     found = []
     for part in slices(force=force):
-        found += [thing for thing in part if id(type(thing)) in wanted]
+        if not wanted.isdisjoint(map(id, map(type, part))):
+            found += [thing for thing in part if id(type(thing)) in wanted]
     return found
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any, Final
 
 from . import creation
-from .awaits import Chain, awaited_by, chain, first, waiters
+from .awaits import Chain, awaited_by, chain, waiters
 from .frames import Place, variables
 from .futures import cancellations, is_future, is_task, name_of, pending, read
 from .loops import all_tasks, current_tasks, found_loops
@@ -102,12 +102,11 @@ class _Looks:
 
     def __init__(self) -> None:
         self._current = current_tasks()
-        self._loops = {id(loop): ident for loop, ident in found_loops()}
+        self._loops = {id(loop): thread_name(ident) for loop, ident in found_loops() if ident}
         self._now = monotonic()
 
     def loop_name(self, loop: Any) -> str:
-        ident = self._loops.get(id(loop), 0)
-        return thread_name(ident) if ident else "not running"
+        return self._loops.get(id(loop), "not running")
 
     def state(self, task: Any) -> str:
         if not pending(task):
@@ -218,10 +217,11 @@ def _grouped(found: list[Any], by: str, n: int) -> View:
     places: dict[str, Counter[str]] = {}
     for task in found:
         state = looks.state(task)
-        place = chain(read(task, "_coro")).at.text
+        runs = chain(read(task, "_coro"))
+        place = runs.at.text
         match by:
             case "coroutine":
-                key = first(read(task, "_coro")).function
+                key = runs.links[0].place.function if runs.links else "?"
             case "at":
                 key = place
             case "state":
