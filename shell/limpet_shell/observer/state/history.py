@@ -10,6 +10,8 @@ from .series import Series
 
 WINDOW: Final = 60.0
 """Seconds of the sliding window."""
+_FELT: Final = 64
+"""Processes with an agent of which vitals are measured for an observer."""
 
 
 class Change(NamedTuple):
@@ -46,12 +48,14 @@ class History:
         """Since the last sample."""
         self.lag = Series()
         """The longest of all, in seconds."""
+        self._agents = 0
         self._restarts: float | None = None
         self._processes: dict[str, _Process] = {}
 
     def add(self, reply: messages.SampleReply) -> None:
         """Takes a sample in; one that is known already changes nothing."""
         figures = {each.name: each for each in reply.figures}
+        self._agents = sum(len(each.agents) for each in reply.processes)
         for status in reply.processes:
             kept = self._processes.setdefault(status.name, _Process())
             self._add(kept, reply.at, status, figures.get(status.name))
@@ -90,6 +94,10 @@ class History:
         lags = [status.lag for status in reply.processes if status.lag is not None]
         if lags:
             self.lag.add(at, max(lags))
+
+    def vitals(self) -> messages.Vitals | None:
+        """The request that has vitals measured; None: there are too many agents for that, or none."""
+        return messages.Vitals() if 0 < self._agents <= _FELT else None
 
     def cpu_of(self, name: str) -> float | None:
         """Percent of one core that a process took between the last two samples."""

@@ -1,6 +1,5 @@
 """All processes: a table to sort, or the supervision tree; figures as they are, or over a window."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from limpet_supervisor.client import messages
@@ -58,13 +57,6 @@ SORT_KEYS: Final = {
     "b": "name",
 }
 """Keys that sort by a column at once."""
-_FELT: Final = 64
-"""Processes with an agent of which vitals are measured for an observer."""
-
-
-def vitals_of(statuses: Iterable[ProcessStatus]) -> messages.Vitals | None:
-    """The request that has vitals measured, unless they are too many, or none could be."""
-    return messages.Vitals() if 0 < sum(len(each.agents) for each in statuses) <= _FELT else None
 
 
 class ProcessesPage(Page):
@@ -94,7 +86,7 @@ class ProcessesPage(Page):
 
     def follows(self) -> messages.Request | None:
         """Vitals: loop lag is measured as long as somebody wants it. Of very many processes it is not."""
-        return vitals_of(self.statuses.values())
+        return self.history.vitals()
 
     def take(self, reply: Any) -> None:
         """Takes a sample or a tree in."""

@@ -3,11 +3,9 @@
 from typing import Any
 
 from limpet_supervisor.client import messages
-from limpet_supervisor.model.status import ProcessStatus
 
 from .history import History
 from .page import Page
-from .processes import vitals_of
 from .series import Series
 
 
@@ -30,7 +28,6 @@ class SystemPage(Page):
         self._busy = Series()
         self._passed = Series()
         self._spent = Series()
-        self._statuses: tuple[ProcessStatus, ...] = ()
 
     def requests(self) -> list[messages.Request]:
         """The system and the processes' sums."""
@@ -38,7 +35,7 @@ class SystemPage(Page):
 
     def follows(self) -> messages.Request | None:
         """Vitals, for the chart of the loops' lag."""
-        return vitals_of(self._statuses)
+        return self.history.vitals()
 
     def take(self, reply: Any) -> None:
         """Keeps the last of each."""
@@ -57,7 +54,6 @@ class SystemPage(Page):
             case messages.SampleReply():
                 self.history.add(reply)
                 self.cost = reply.cost
-                self._statuses = reply.processes
                 self.states = {}
                 for process in reply.processes:
                     self.states[process.state.value] = self.states.get(process.state.value, 0) + 1

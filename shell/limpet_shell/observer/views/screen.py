@@ -17,7 +17,7 @@ from .frame import Frame, Line, Text, cut, fit, padded
 _AROUND: Final = 3
 """Lines of the screen that are not the page's."""
 
-_HELP: Final = (
+HELP: Final = (
     ("1 … 9  Tab  ← →", "the pages; of a process, its sections"),
     ("↑ ↓  PgUp PgDn  Home End", "move; also j, k, g, G and the wheel"),
     ("Enter  Esc", "into the process; back"),
@@ -51,7 +51,7 @@ def draw(model: Model, width: int, height: int) -> Frame:
         body.fill()
     screen.put(body)
     if model.helping:
-        _over(screen, "Keys", [(f"{keys:<26}", text) for keys, text in _HELP])
+        _over(screen, "Keys", [(f"{keys:<26}", text) for keys, text in HELP])
     elif model.asking is not None:
         _over(
             screen,
