@@ -19,7 +19,7 @@ from pathlib import Path
 from floor import node, row, wait_control, workplace
 
 LIMPET = os.path.join(os.path.dirname(sys.executable), "limpet")
-PAGES = ("System", "Processes", "Tasks", "Memory", "Logs", "Events", "Lints")
+PAGES = ("System", "Processes", "Tasks", "Memory", "Logs", "Events", "Health", "Metrics", "Lints")
 SIZES = ((80, 24), (200, 60))
 APP = """
 import asyncio, random

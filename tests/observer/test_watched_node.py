@@ -91,8 +91,8 @@ def test_the_detail_of_a_process_that_does_not_run_is_what_is_known(node: Node) 
 
 
 def test_a_shell_is_told_of_as_one_that_cannot_be_looked_into(node: Node) -> None:
-    node.wait_for(lambda: bool(node.request(m.Lints()).findings))
-    findings = node.request(m.Lints()).findings
+    node.wait_for(lambda: any(each.process for each in node.request(m.Lints()).findings))
+    findings = [each for each in node.request(m.Lints()).findings if each.process]
     assert [(each.rule, each.process) for each in findings] == [("no_agent", "shell.1")]
 
 
@@ -112,3 +112,12 @@ def test_ctl_says_what_is_wrong_and_what_to_do(node: Node) -> None:
     assert done.returncode == 0
     assert "i shell.1: no agent: " in done.stdout
     assert '"rule":"no_agent"' in node.limpet("ctl", "lints", "--json").stdout
+
+
+def test_a_process_that_is_stopped_by_a_signal_is_found(node: Node) -> None:
+    node.request(m.Signal(name="shell", signal="STOP"))
+    try:
+        node.wait_for(lambda: any(each.rule == "halted" for each in node.request(m.Lints()).findings))
+    finally:
+        node.request(m.Signal(name="shell", signal="CONT"))
+    node.wait_for(lambda: not any(each.rule == "halted" for each in node.request(m.Lints()).findings))

@@ -67,6 +67,8 @@ class Host(Struct, frozen=True):
     memory: int
     available: int
     """Bytes that could be had without swapping."""
+    quota: float | None = None
+    """CPUs' worth of time that the control group allows; None: no limit."""
 
 
 class Own(Struct, frozen=True):

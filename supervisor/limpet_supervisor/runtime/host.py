@@ -33,6 +33,7 @@ def host() -> Host:
         passed=passed,
         memory=memory,
         available=facts.get("MemAvailable", facts.get("MemFree", memory)),
+        quota=cgroup.cpus(),
     )
 
 

@@ -32,6 +32,8 @@ def draw(page: SystemPage, frame: Frame, interval: float) -> None:
     )
     load = " ".join(f"{each:.2f}" for each in host.load)
     cpus = f"{host.cpus} CPU{'s' if host.cpus != 1 else ''}"
+    if host.quota is not None:
+        cpus += f", {host.quota:g} by the control group"
     _fact(frame, "Host", host.name, host.kernel, cpus, f"up {format_duration(host.uptime)}", f"load {load}")
     cpu = show(page.own_cpu.last, "percent")
     counts = (f"{show(own.fds)} descriptors", f"{own.threads} threads", f"{own.agents} agents")
