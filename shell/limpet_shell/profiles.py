@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from limpet_shell.output import table
+from limpet_shell.output import printable, table
 from limpet_shell.render import Paint
 from limpet_supervisor import __version__
 from limpet_supervisor.model.stacks import ProcessProfile, Rung
@@ -140,9 +140,9 @@ def _head(profile: ProcessProfile, paint: Paint) -> Iterator[str]:
     if profile.by is Rung.AGENT:
         yield paint("  GIL-biased: it is seen only where it lets the GIL go, and never in C code", "yellow")
     for lack in profile.lacks:
-        yield paint(f"  not by {lack.rung.value}: {lack.why}", "dim")
+        yield paint(f"  not by {lack.rung.value}: {printable(lack.why)}", "dim")
     for note in profile.notes:
-        yield paint(f"  {note}", "dim")
+        yield paint(f"  {printable(note)}", "dim")
 
 
 def _style(_row: int, column: int, text: str) -> str:

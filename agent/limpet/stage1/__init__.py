@@ -44,12 +44,13 @@ hits        what probes find: counted, limited, printed
 trace       tool: trace
 snapshot    tool: snapshot
 watch       tool: watch
+sampler     tool: profile; where the process spends its time, sampled from inside
 joblist     look: jobs; tools: kill_job, v
 inspection  h, i, src: what one object is
 vitals      loop lag, waits for the GIL, pauses of the collector: only while they are wanted
 loading     modules that are executed when they are first needed
 looks       the table of all that a session finds by its name
-services    what works beside evaluations, once it is asked for: checks, levels, vitals
+services    what works beside evaluations, once it is asked for: checks, levels, vitals, samplings
 tracebacks  what evaluated code raised, without our own frames
 onloop      code that awaits, as a task on the application's loop
 evaluate    evaluations from request to answer: deadline, interruption, abandonment
@@ -60,5 +61,7 @@ levels      levels of loggers, changed for a while and put back
 channel     frames out: bounded, never blocking
 checks      runs the application's health checks
 reports     what the application has for the daemon: checks and metrics
+samplings   profiles that the daemon asks for, where it may not look from outside
+tracing     the daemon's right to look at the process from outside
 wire        requests in: `start`, `handle`, `tick`, `stop`, what stage 0 calls
 """

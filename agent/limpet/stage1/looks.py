@@ -30,6 +30,7 @@ _TOOLS_OF: Final = {
     "trace": "trace",
     "snapshot": "snapshot",
     "watch": "watch",
+    "sampler": "profile",
     "joblist": "v kill_job",
 }
 LOOKS: Final = {name: module for module, names in _LOOKS_OF.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""What works in a process, each once it is asked for: evaluations, checks, levels, vitals."""
+"""What works in a process, each once it is asked for: evaluations, checks, levels, vitals, samplings."""
 
 from collections.abc import Callable
 from typing import Any, Final

@@ -72,6 +72,11 @@ class _Agent:
                 self._answer(request, "done", {})
             case "stacks":
                 self._apart(request, "stacks", lambda: {"text": load("looks").look("stacks", {}).text})
+            case "sample":
+                self.services.get("samplings").begin(request, frame["seconds"], frame["rate"])
+            case "sample_end":
+                self.services.get("samplings").end(frame["target"])
+                self._answer(request, "done", {})
             case _:
                 self.fail(request, f"this agent knows no {operation!r}")
 
@@ -152,6 +157,7 @@ _running: Final[list[_Agent]] = []
 def start(connection: Connection) -> None:
     """Takes the connection over."""
     _running[:] = [_Agent(connection)]
+    load("tracing").allow(connection)
 
 
 def handle(body: bytes) -> None:

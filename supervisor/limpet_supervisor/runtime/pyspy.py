@@ -66,8 +66,7 @@ def stacks(printed: bytes) -> tuple[Stack, ...]:
         ValueError: it is none.
     """
     try:
-        threads: list[dict[str, Any]] = msgspec.json.decode(printed)
-        return tuple(_stack(thread) for thread in threads)
+        return tuple(map(_stack, msgspec.json.decode(printed, type=list[dict[str, Any]])))
     except (msgspec.DecodeError, KeyError, TypeError) as error:
         raise ValueError(f"py-spy's answer cannot be read: {error}") from None
 
