@@ -12,6 +12,7 @@ HELPERS: Final = (
     ("jobs(), kill_job(n)", "evaluations that run; end one"),
     ("trace(f), snapshot(place)", "the calls of a function; the variables at a line"),
     ("watch(expression)", "a value, whenever it changes"),
+    ("profile(seconds)", "where the time goes, from inside; :profile looks from outside"),
 )
 """What every session's namespace has, as :help lists it."""
 
