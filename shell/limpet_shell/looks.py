@@ -15,6 +15,7 @@ TEXT: Final = "TEXT"
 COUNT: Final = "N"
 TIME: Final = "TIME"
 SWITCH: Final = "true"
+_WANTED: Final = {COUNT: "a number", TIME: "a time, such as 10s", SWITCH: "true or false"}
 
 
 class Look(NamedTuple):
@@ -56,7 +57,7 @@ LOOKS: Final = (
     Look("jobs", {}, "evaluations that run, those that were not waited for included"),
     Look("fds", {}, "open descriptors"),
     Look("sockets", {}, "sockets: ends, state, bytes that wait"),
-    Look("environ", {}, "environment variables, secrets masked"),
+    Look("environ", {"filter": TEXT}, "environment variables, secrets masked"),
     Look("modules", {"filter": TEXT, "n": COUNT}, "loaded modules and their versions"),
     Look("runtime_info", {"topic": TEXT}, "versions, memory, limits at a glance"),
     Look(
@@ -119,7 +120,7 @@ def _value(word: str, kind: str, text: str, usage: str) -> Any:
             case _:
                 return text
     except (ValueError, KeyError):
-        raise UsageError(f"{word} wants {kind}", todo=usage) from None
+        raise UsageError(f"{word}: {text!r} is not {_WANTED[kind]}", todo=usage) from None
 
 
 def lines(reply: messages.EvaluateReply) -> list[str]:

@@ -47,12 +47,12 @@ def test_without_a_name_it_is_asked_of_the_process_that_the_console_is_in() -> N
     ("line", "message"),
     [
         ("tasks colour=red", "tasks does not know colour. say: tasks [NAME] [filter=TEXT] [n=N] [by=TEXT]"),
-        ("tasks n=many", "n=many wants N"),
+        ("tasks n=many", "n=many: 'many' is not a number"),
         ("tasks web.1 web.2", "tasks does not know web.2"),
         ("tasks --json", "tasks does not know --json"),
         ("task", "task wants WHICH. say: task [NAME] WHICH"),
-        ("mem arenas=perhaps", "arenas=perhaps wants true"),
-        ("growth seconds=soon", "seconds=soon wants TIME"),
+        ("mem arenas=perhaps", "arenas=perhaps: 'perhaps' is not true or false"),
+        ("growth seconds=soon", "seconds=soon: 'soon' is not a time"),
     ],
 )
 def test_wrong_words_say_what_is_wanted(line: str, message: str) -> None:

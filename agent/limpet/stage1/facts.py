@@ -21,12 +21,16 @@ _loaded_before: Final = frozenset(map(id, list(sys.modules.values())))
 """What was loaded when the first console or look came."""
 
 
-def environ() -> View:
-    """Environment variables, secrets masked, and what of them has changed since the process began."""
+def environ(filter: str = "") -> View:  # noqa: A002 - the word that one would type
+    """Environment variables, secrets masked, and what of them has changed since the process began.
+
+    Args:
+        filter: only variables with this text in their name.
+    """
     began = _initial_environment()
     now = _environment()
     rows = []
-    for name in sorted({**began, **now}):
+    for name in sorted(name for name in {**began, **now} if filter in name):
         value = now.get(name)
         change = ""
         if name not in began:
@@ -37,7 +41,7 @@ def environ() -> View:
             change = "changed"
         rows.append({"name": name, "value": None if value is None else masked(name, value), "change": change})
     columns = ["name", "change", "value"] if any(row["change"] for row in rows) else ["name", "value"]
-    return View("environ", rows, columns=columns, empty="no environment")
+    return View("environ", rows, columns=columns, empty="no such variables")
 
 
 def _initial_environment() -> dict[str, str]:

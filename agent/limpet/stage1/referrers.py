@@ -143,10 +143,9 @@ def how(one: Any, thing: Any) -> str:
         base: Any = list if is_a(one, list) else tuple
         index = next((k for k, item in enumerate(islice(base.__iter__(one), _ITEMS)) if item is thing), None)
         where = "an item" if index is None else f"item {index:,}"
-        return f"{where} of a {class_name(kind)} of {base.__len__(one):,}"
+        return f"{where} of {named_as(one)}"
     if is_a(one, set, frozenset):
-        base = set if is_a(one, set) else frozenset
-        return f"an item of a {class_name(kind)} of {base.__len__(one):,}"
+        return f"an item of {named_as(one)}"
     if kind is FrameType:
         return f"{_variable(one, thing)} of {place_of_frame(one).text}"
     if prefix := next((prefix for suspended, prefix in _SUSPENDED if kind is suspended), ""):
@@ -189,9 +188,9 @@ def _key(mapping: dict[Any, Any], thing: Any) -> str:
 
 def owner(mapping: Any) -> str:
     """Whose a dict is: a module's, an object's, or nobody's."""
-    for name, module in list(sys.modules.items()):
-        if is_a(module, ModuleType) and own_names(module) is mapping:
-            return f"module {plain_text(name, '?')}"
+    for module, names in _modules():
+        if names is mapping:
+            return f"module {module}"
     job = running.get()
     if job is not None and mapping is job.session.namespace:
         return "this console"
@@ -200,7 +199,31 @@ def owner(mapping: Any) -> str:
     for one in gc.get_referrers(mapping):
         if type(one) is not FrameType and own_names(one) is mapping:
             return reference(one)
-    return f"a {class_name(type(mapping))} of {dict.__len__(mapping):,}"
+    return named_as(mapping)
+
+
+def named_as(container: Any) -> str:
+    """A container by the name that a module or an object has for it: `list of 3: orders of module shop`."""
+    base: Any = next(base for base in (dict, list, tuple, set, frozenset) if is_a(container, base))
+    what = f"{class_name(type(container))} of {base.__len__(container):,}"
+    for one in gc.get_referrers(container):
+        if type(one) is FrameType or is_a(one, list, tuple, set, frozenset):
+            continue
+        name = _name_of(one if type(one) is dict else own_names(one), container)
+        if name and type(one) is not dict:
+            return f"{what}: {name} of {reference(one)}"
+        if name and (module := next((module for module, names in _modules() if names is one), "")):
+            return f"{what}: {name} of module {module}"
+    return f"a {what}"
+
+
+def _modules() -> list[tuple[str, dict[str, Any]]]:
+    loaded = list(sys.modules.items())
+    return [(plain_text(name, "?"), own_names(one)) for name, one in loaded if is_a(one, ModuleType)]
+
+
+def _name_of(names: dict[str, Any], thing: Any) -> str:
+    return next((plain_text(name, "?") for name, value in list(names.items()) if value is thing), "")
 
 
 def _variable(frame: Any, thing: Any) -> str:

@@ -44,10 +44,10 @@ def fds() -> View:
         if fd in known:
             found = known[fd]
             kind = found["kind"]
-            what = " -> ".join(end for end in (found["local"], found["remote"]) if end) or what
+            what = " -> ".join(end for end in (found["local"], found["remote"]) if end)
             position = None
         if fd == ours:
-            what = f"{what} (limpet agent)"
+            what = "limpet agent"
         rows.append({
             "fd": fd,
             "kind": kind,

@@ -11,10 +11,11 @@ from .futures import cancellations, is_future, is_task, name_of, pending, read
 from .loops import all_tasks, current_tasks, found_loops
 from .natives import monotonic
 from .numbers import Numbers
-from .render import class_name, shown
+from .render import shown
 from .static import own
 from .threadlist import thread_name
-from .view import View, cell
+from .timers import scheduled
+from .view import View, cell, duration
 
 _VALUE: Final = 200
 """Characters of a variable."""
@@ -138,7 +139,7 @@ class _Looks:
         waiting = waiters(task)
         made = creation.of(task)
         row = self._row(task, found)
-        row["waits_for"] = _what(found.future)
+        row["waits_for"] = _what(found.future, read(task, "_loop"))
         row["callbacks"] = list(dict.fromkeys(one.text for one in waiting))
         row["created_by"] = made.parent if made is not None else None
         row["created"] = [place._asdict() for place in creation.places(task)]
@@ -153,8 +154,8 @@ def _variables(frame: Any) -> dict[str, str]:
     return {name: shown(value, _VALUE, name=name) for name, value in found}
 
 
-def _what(future: Any) -> str | None:
-    """What a chain ends at, for a person."""
+def _what(future: Any, loop: Any) -> str | None:
+    """What a chain ends at, for a person; None if only those know who will set the future's result."""
     if future is None:
         return None
     if is_task(future):
@@ -163,7 +164,10 @@ def _what(future: Any) -> str | None:
     if children:
         names = [name_of(one) if is_task(one) else "a future" for one in children if pending(one)]
         return f"gather of {len(children)}, not done: {', '.join(names) or 'none'}"
-    return f"a {class_name(type(future))} ({str(read(future, '_state')).lower()})"
+    for when, _, arguments in scheduled(loop):
+        if when is not None and any(one is future for one in arguments):
+            return f"a timer, due in {duration(when - monotonic())}"
+    return None
 
 
 def _children(future: Any) -> list[Any]:

@@ -60,7 +60,7 @@ def loop() -> View:
         names = own_names(one)
         current = busy.get(id(one))
         rows.append({
-            "loop": full_name(type(one)),
+            "loop": _kind(one),
             "thread": thread_name(ident) if ident else "?",
             "debug": _debug(one, names),
             "tasks": tasks.count(id(one)),
@@ -69,7 +69,14 @@ def loop() -> View:
             "timers": len(scheduled(one)),
             **_executor(one, names),
         })  # fmt: skip
-    return View("loop", rows, empty="no running loop")
+    columns = ("loop", "thread", "debug", "tasks", "running", "ready", "timers", "executor")
+    return View("loop", rows, columns=columns, empty="no running loop")
+
+
+def _kind(loop: Any) -> str:
+    """`asyncio._UnixSelectorEventLoop`, `uvloop.Loop`: the package and the class."""
+    name = full_name(type(loop))
+    return f"{name.partition('.')[0]}.{name.rpartition('.')[2]}"
 
 
 def scheduled(loop: Any) -> list[tuple[float | None, Any, tuple[Any, ...]]]:
@@ -168,7 +175,12 @@ def _executor(loop: Any, names: dict[str, Any]) -> dict[str, Any]:
     executor = names.get("_default_executor")
     if executor is None and kind is not None and full_name(type(loop)).startswith("uvloop."):
         executor = next((one for one in gc.get_referents(loop) if is_a(one, kind)), None)
-    found: dict[str, Any] = {"executor_threads": None, "executor_most": None, "executor_queue": None}
+    found: dict[str, Any] = {
+        "executor": None,
+        "executor_threads": None,
+        "executor_most": None,
+        "executor_queue": None,
+    }
     if executor is None or kind is None or not is_a(executor, kind):
         return found
     facts = own_names(executor)
@@ -179,4 +191,6 @@ def _executor(loop: Any, names: dict[str, Any]) -> dict[str, Any]:
     found["executor_most"] = facts.get("_max_workers")
     if simple is not None and type(queue) is simple.SimpleQueue:
         found["executor_queue"] = queue.qsize()
+    count, most, waiting = list(found.values())[1:]
+    found["executor"] = f"{count} of {most} threads, {waiting} waiting"
     return found
