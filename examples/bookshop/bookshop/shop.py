@@ -1,9 +1,11 @@
 """What a bookshop does, on a database session."""
 
+from datetime import timedelta
+
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from bookshop.models import Book, CartItem, Order, OrderLine
+from bookshop.models import Book, CartItem, Order, OrderLine, now
 
 
 class NoSuchBook(Exception):
@@ -102,6 +104,12 @@ def find_order(session: Session, number: int) -> dict | None:
 
 def pending(session: Session) -> list[int]:
     return list(session.scalars(select(Order.id).where(Order.state == "pending").order_by(Order.id)))
+
+
+def pending_longer(session: Session, seconds: float) -> int:
+    """How many orders have been pending for longer."""
+    late = (Order.state == "pending") & (Order.created < now() - timedelta(seconds=seconds))
+    return session.scalar(select(func.count(Order.id)).where(late)) or 0
 
 
 def ship(session: Session, number: int) -> str | None:

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bookshop import settings, shop
+from bookshop import observed, settings, shop
 from bookshop.database import Database
 
 log = logging.getLogger("uvicorn.error")
@@ -45,8 +46,10 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.settings = settings.load()
     app.state.db = Database(app.state.settings.database_url, pool_size=app.state.settings.pool_size)
     app.state.carts = Carts(app.state.db)
+    end = observed.web(app.state.db)
     log.info("bookshop opens with %s: %s", app.state.db, await app.state.db.ping())
     yield
+    end()
     app.state.db.close()
     log.info("bookshop is closed")
 
@@ -109,7 +112,10 @@ async def add_order(request: Request) -> Response:
     if not isinstance(wanted.get("cart"), str):
         return problem(422, "wanted: cart")
     try:
-        placed = await request.app.state.db.run(shop.order, wanted["cart"])
+        with observed.span("checkout") as told:
+            placed = await request.app.state.db.run(shop.order, wanted["cart"])
+            if told:
+                told.measurements["cents"] = placed["cents"]
     except shop.EmptyCart:
         return problem(409, "the cart is empty")
     placed["receipt"] = receipt(request, placed["order"])
@@ -145,6 +151,7 @@ def problem(status: int, what: str) -> Response:
 
 app = Starlette(
     lifespan=lifespan,
+    middleware=[Middleware(observed.Observed)],
     routes=[
         Route("/", index),
         Route("/health", health),

@@ -4,7 +4,7 @@ import signal
 import threading
 from types import FrameType
 
-from bookshop import settings, shop
+from bookshop import observed, settings, shop
 from bookshop.database import Database
 
 
@@ -34,8 +34,11 @@ class Worker:
         for self.current in numbers:
             if self._stop.is_set():
                 break
-            with self.database.session() as session:
-                state = shop.ship(session, self.current)
+            with observed.span("shipping") as told:
+                with self.database.session() as session:
+                    state = shop.ship(session, self.current)
+                if told:
+                    told.metadata["state"] = state
             if state is not None:
                 handled += 1
                 self.shipped += state == "shipped"
@@ -62,8 +65,10 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    end = observed.worker(worker.database)
     print(f"worker ready, looks for orders every {worker.every:g}s", flush=True)
     worker.run()
+    end()
     worker.database.close()
     print(f"worker ends: {worker!r}", flush=True)
 
