@@ -45,6 +45,8 @@ trace       tool: trace
 snapshot    tool: snapshot
 watch       tool: watch
 sampler     tool: profile; where the process spends its time, sampled from inside
+bodies      what differs between two versions of a module's code
+patch       tools: patch, undo, lingering
 joblist     look: jobs; tools: kill_job, v
 inspection  h, i, src: what one object is
 vitals      loop lag, waits for the GIL, pauses of the collector: only while they are wanted

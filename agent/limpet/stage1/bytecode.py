@@ -94,7 +94,7 @@ def line_starts(code: CodeType, lines: Iterable[int]) -> list[tuple[int, int]]:
     before = {next_.offset: each.opname for each, next_ in pairwise(instructions)}
     names = {each.offset: each.opname for each in instructions}
     lines_of = {each.offset: each.positions.lineno if each.positions else None for each in instructions}
-    jumped = {target for _, _, target, _, _ in _handlers(code)}
+    jumped = {target for _, _, target, _, _ in handlers(code)}
     for each in instructions:
         if each.opcode in _JUMPS:
             back = each.argval <= each.offset
@@ -223,14 +223,14 @@ def _parsed(code: CodeType) -> list[_Instruction]:
         argument, start = 0, None
     for each, target in jumps:
         each.target = found[target]
-    for begin, end, target, depth, lasti in _handlers(code):
+    for begin, end, target, depth, lasti in handlers(code):
         for each in found.values():
             if begin <= each.offset < end:
                 each.handler = (found[target], depth, lasti)
     return list(found.values())
 
 
-def _handlers(code: CodeType) -> Iterator[tuple[int, int, int, int, bool]]:
+def handlers(code: CodeType) -> Iterator[tuple[int, int, int, int, bool]]:
     """(begin, end, target, depth, lasti) of the exception table; offsets in bytes."""
     table = iter(code.co_exceptiontable)
 
