@@ -392,6 +392,8 @@ def show(
             return render.lint_lines(findings, paint)
         case messages.EvaluateReply():
             return looks.lines(answer)
+        case messages.OutputItem(text=text):
+            return [printable(line) for line in text.removesuffix("\n").split("\n")]
         case messages.EventItem(event=event):
             return [render.event_line(event, paint)]
         case messages.LogItem():

@@ -3,12 +3,12 @@
 A new look takes a line of `LOOKS`; its name and options are those of the function in the process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from limpet_shell.output import printable
 from limpet_supervisor.client import messages
-from limpet_supervisor.errors import LimpetError, TimedOut, UsageError
+from limpet_supervisor.errors import LimpetError, NoSuchProcess, TimedOut, UsageError
 from limpet_supervisor.model.units import Duration
 
 TEXT: Final = "TEXT"
@@ -74,6 +74,38 @@ LOOKS: Final = (
     ),
     Look("collect", {"generation": COUNT}, "run the garbage collector", tool=True),
     Look("cancel", {"which": TEXT}, "cancel a task", takes="which", tool=True),
+    Look("kill_job", {"number": COUNT}, "interrupt an evaluation of whatever console", "number", tool=True),
+    Look(
+        "trace",
+        {"what": TEXT, "limit": COUNT, "seconds": TIME, "where": TEXT, "returns": SWITCH, "stack": COUNT}
+        | {"ask": SWITCH},
+        "calls of module:function as they happen",
+        takes="what",
+        tool=True,
+    ),
+    Look(
+        "snapshot",
+        {"where": TEXT, "limit": COUNT, "seconds": TIME, "when": TEXT, "stack": COUNT, "ask": SWITCH},
+        "variables and stack at module:line",
+        takes="where",
+        tool=True,
+    ),
+    Look(
+        "watch",
+        {"expression": TEXT, "seconds": TIME, "every": TIME},
+        "an expression whenever its value changes",
+        takes="expression",
+        tool=True,
+    ),
+    Look(
+        "patch",
+        {"module": TEXT, "source": TEXT, "old": TEXT, "dry_run": SWITCH, "force": SWITCH},
+        "exchange function bodies for those in the module's file; --all: in every instance",
+        takes="module",
+        tool=True,
+    ),
+    Look("undo", {"module": TEXT}, "take back the last patch", tool=True),
+    Look("lingering", {"module": TEXT}, "what still runs code from before a patch", tool=True),
 )
 """In the order of help."""
 
@@ -98,7 +130,8 @@ def requests(look: Look, words: list[str]) -> list[messages.Request]:
     if look.takes and look.takes not in arguments:
         if not bare:
             raise UsageError(f"{look.name} wants {look.takes.upper()}", todo=usage)
-        arguments[look.takes] = bare.pop()
+        word = bare.pop()
+        arguments[look.takes] = _value(word, look.options[look.takes], word, usage)
     if len(bare) > 1 or any(word.startswith("-") for word in bare):
         raise UsageError(f"{look.name} does not know {bare[-1]}", todo=usage)
     process = bare[0] if bare else ""
@@ -106,6 +139,38 @@ def requests(look: Look, words: list[str]) -> list[messages.Request]:
         return [messages.Inspect(what=look.name, process=process, arguments=arguments)]
     given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     return [messages.Evaluate(source=f"{look.name}({given})", process=process)]
+
+
+def everywhere(asked: list[messages.Request], agents: Sequence[str]) -> list[messages.Request]:
+    """The same for each of these processes that the name means, or for all; a patch is checked in all first.
+
+    Raises:
+        NoSuchProcess: it means none.
+    """
+    from msgspec.structs import replace
+
+    found: list[messages.Request] = []
+    for request in asked:
+        if not isinstance(request, messages.Inspect | messages.Evaluate):
+            raise UsageError("--all is for what looks into a process")
+        name = request.process
+        names = [
+            each for each in agents if not name or each == name or each.startswith((f"{name}.", f"{name}/"))
+        ]
+        if not names:
+            raise NoSuchProcess(f"No process {name} has an agent".replace("  ", " "), todo="see: status")
+        if isinstance(request, messages.Evaluate) and request.source.startswith("patch("):
+            first = replace(request, source=f"check_{request.source}")
+            found += [replace(first, process=each) for each in names]
+        found += [replace(request, process=each) for each in names]
+    return found
+
+
+def title(request: messages.Request) -> str:
+    """What stands above an answer, if there are several."""
+    if isinstance(request, messages.Evaluate) and request.source.startswith("check_"):
+        return f"{request.process}, checked:"
+    return f"{getattr(request, 'process', '')}:"
 
 
 def _value(word: str, kind: str, text: str, usage: str) -> Any:

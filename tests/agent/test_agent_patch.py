@@ -203,9 +203,10 @@ def test_whatever_else_has_changed_is_refused_with_its_line_and_nothing_changes(
             assert peer.evaluate("undo()")[0].ok
             continue
         error = refusal(peer, f"patch('prices', source={source!r})")
-        assert "PatchError: prices is not patched:\n" in error, what
+        assert "\nPatchError: prices is not patched: " in error, what
         assert why in error, (what, error)
         planned = peer.evaluate(f"patch('prices', source={source!r}, dry_run=True)")[0]
+        assert why in refusal(peer, f"check_patch('prices', source={source!r})")
         assert any(row["change"] == "refused" and why in row["at"] for row in planned.data["rows"])
         assert peer.value(STATE) == BEFORE, what
     assert "SyntaxError" in refusal(peer, "patch('prices', source='def f(:')")

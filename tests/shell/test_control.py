@@ -43,7 +43,7 @@ def requests(line: str) -> list[m.Request]:
             ],
         ),
         ("remove echo", [m.RemoveProcess(name="echo")]),
-        ("w web.1", [m.Why(name="web.1")]),
+        ("wh web.1", [m.Why(name="web.1")]),
     ],
 )
 def test_a_command_becomes_requests(line: str, wanted: list[m.Request]) -> None:

@@ -31,7 +31,7 @@ _TOOLS_OF: Final = {
     "snapshot": "snapshot",
     "watch": "watch",
     "sampler": "profile",
-    "patch": "patch undo lingering",
+    "patch": "patch check_patch undo lingering",
     "joblist": "v kill_job",
 }
 LOOKS: Final = {name: module for module, names in _LOOKS_OF.items() for name in names.split()}

@@ -61,7 +61,7 @@ class Patch(NamedTuple):
 class PatchError(Exception):
     """The module is not patched, and nothing of it has changed."""
 
-    __module__ = "limpet"  # as a traceback shows it
+    __module__ = "builtins"  # so a traceback shows its name alone
 
 
 class _Plan(NamedTuple):
@@ -136,7 +136,7 @@ def _patch(module: str | ModuleType, source: str, old: str, dry_run: bool, force
         if dry_run:
             return View("patch", rows, notes=notes, empty="nothing would change")
         if plan.refused:
-            raise PatchError(f"{name} is not patched:\n  " + "\n  ".join(plan.refused))
+            raise PatchError(f"{name} is not patched: {'; '.join(plan.refused)}")
         if not rows:
             return View("patch", rows, empty="nothing has changed")
         _apply(found, name, text, plan)
@@ -146,6 +146,20 @@ def _patch(module: str | ModuleType, source: str, old: str, dry_run: bool, force
         )
         words = {"changes": "changed", "new": "new"}
         return View("patch", [{**row, "change": words[row["change"]]} for row in rows], notes=notes)
+
+
+def check_patch(module: str | ModuleType, source: str = "", *, old: str = "", force: bool = False) -> View:
+    """What `patch` would do; raises if it would refuse, and changes nothing.
+
+    Raises:
+        PatchError: it would.
+        SyntaxError: the new source is none.
+    """
+    found: View = patch(module, source, old=old, dry_run=True, force=force)
+    refused = [row["at"] for row in found if row["change"] == "refused"]
+    if refused:
+        raise PatchError(f"{module} is not to be patched: {'; '.join(refused)}")
+    return found
 
 
 def undo(module: str | ModuleType = "") -> View:

@@ -29,13 +29,20 @@ def run(arguments: Namespace) -> int:
         return 0
     if command.build is None:
         raise UsageError(f"{command.name} is for the console", todo="see: remote, rpc")
-    requests = control.requests(command, words)
+    everywhere = "--all" in words and command.name in (look.name for look in looks.LOOKS)
+    asked = [word for word in words if word != "--all"] if everywhere else words
+    requests = control.requests(command, asked)
     first = control.names_first(requests)
     terminal = output.stdout_is_terminal()
     with target.connect(arguments) as client:
+        if everywhere:
+            status: messages.StatusReply = client.request(messages.Status())
+            requests = looks.everywhere(requests, status.agents)
         if first is not None:
             client.request(first)
         for request in requests:
+            if everywhere and not as_json:
+                output.write(looks.title(request))
             show = control.shower(request, words, paint, terminal=terminal, as_json=as_json)
             with output.Progress() as progress, client.stream(request, arguments.timeout) as stream:
                 for answer in stream:
