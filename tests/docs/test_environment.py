@@ -14,7 +14,7 @@ SOURCES = [
     path
     for root in ("agent/limpet", "supervisor/limpet_supervisor", "shell/limpet_shell", "systemd")
     for path in (ROOT / root).rglob("*")
-    if path.is_file() and path.suffix != ".pyc" and "importing" not in path.parts
+    if path.is_file() and path.suffix != ".pyc" and "importing" not in path.parts and path.name != "wsgi.py"
 ]
 _OURS = re.compile(r"\b(?:LIMPET|RELEASE)_[A-Z]+\b")
 _READ = re.compile(r"""environ(?:\.get\(|\.setdefault\(|\[)b?["']([A-Z_]+)["']""")

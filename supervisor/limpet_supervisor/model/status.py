@@ -138,6 +138,7 @@ EVENTS: Final = {
     "removed": "a process was removed",
     "scaled": "a process has another number of instances",
     "evaluated": "somebody evaluates in a process: who, where, the beginning of what",
+    "level": "somebody changes the level of a logger in a process, or puts it back",
     "node_ready": "everything is ready",
     "node_stopping": "the node stops",
 }
