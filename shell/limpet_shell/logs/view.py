@@ -1,7 +1,6 @@
 """Entries of several processes in the order of time, and as text or JSON."""
 
 import heapq
-import json
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
@@ -9,6 +8,7 @@ from typing import Any, Final
 from limpet_shell.output import printable_line, to_json
 from limpet_shell.render import Paint, clock, name_style
 from limpet_supervisor.model import levels
+from limpet_supervisor.model.records import message_of, record_of
 from limpet_supervisor.wire import messages
 
 from .choice import MOST, Choice
@@ -21,8 +21,6 @@ _STYLES: Final = {
     "error": "red",
     "critical": "bold red",
 }
-OWN: Final = ("time", "level", "message", "logger", "file", "process", "pid", "exception", "stack")
-"""Keys of an object of `limpet.log` that are not the application's."""
 
 
 class LogView:
@@ -98,19 +96,9 @@ class LogView:
         if record is None:
             return [line]
         level = str(record.get("level", ""))
-        more = [
-            f"{self._paint(f'{key}=', 'dim')}{value if isinstance(value, str) else json.dumps(value)}"
-            for key, value in record.items()
-            if key not in OWN
-        ]
         when = "" if self._choice.times or at is None else f"{self._paint(clock(at), 'dim')} "
-        logger = f"{record['logger']}: " if record.get("logger") else ""
-        message = "  ".join((f"{logger}{record.get('message', '')}", *more))
-        lines = f"{when}{self._paint(f'{level.upper():<7}', _STYLES.get(level, ''))} {message}".split("\n")
-        for key in ("exception", "stack"):
-            if isinstance(text := record.get(key), str):
-                lines += text.split("\n")
-        return lines
+        shown = self._paint(f"{level.upper():<7}", _STYLES.get(level, ""))
+        return f"{when}{shown} {message_of(record)}".split("\n")
 
 
 def merged(processes: Iterable[Iterable[Entry]]) -> list[Entry]:
@@ -128,17 +116,6 @@ def merged(processes: Iterable[Iterable[Entry]]) -> list[Entry]:
             line.append((at, entry))
         timed.append(line)
     return [entry for _at, entry in heapq.merge(*timed, key=lambda pair: pair[0])]
-
-
-def record_of(line: str) -> dict[str, Any] | None:
-    """The object of `limpet.log` that a line is."""
-    if not (line.startswith('{"time":"') and line.endswith("}")):
-        return None
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and "message" in found else None
 
 
 def _object(entry: Entry) -> dict[str, Any]:

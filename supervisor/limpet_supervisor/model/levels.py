@@ -49,9 +49,14 @@ def named(text: str) -> int | None:
     return _WORDS.get(text.lower())
 
 
+def known(level: int) -> int:
+    """The highest level with a name that is not above this one: WARNING of 35."""
+    return max((each for each in NAMES if each <= level), default=DEBUG)
+
+
 def name_of(level: int) -> str:
-    """The name of the highest level that is not above this one: `warning` of 35."""
-    return NAMES[max((each for each in NAMES if each <= level), default=DEBUG)]
+    """The name of that: `warning` of 35."""
+    return NAMES[known(level)]
 
 
 def level_of(line: str) -> int | None:

@@ -13,26 +13,27 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from limpet_supervisor.runtime.labels import Labels
+
 ROOM: Final = 1024 * 1024
 """Bytes that may wait; from there on the writers of output wait."""
 STALL_SECONDS: Final = 5.0
 """After so long with no byte taken they wait no longer: lines are dropped here (files have them)."""
 _WRITE: Final = 8192
 _CLOSE_SECONDS: Final = 2.0
-_COLORS: Final = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Foreground:
     """Writes blocks of complete lines to a descriptor."""
 
-    def __init__(self, fd: int, room: Callable[[], None], *, color: bool) -> None:
+    def __init__(self, fd: int, room: Callable[[], None], labels: Labels) -> None:
         """Begins at once.
 
         Args:
             fd: written to, never closed, no flag of it changed.
             room: called in our thread when there is room again after `full`, and when it is given up.
-            color: whether names are coloured.
+            labels: how lines look.
         """
         self.alive = True
         """False once it is broken (its reader is gone): nothing is written any more."""
@@ -40,9 +41,7 @@ class Foreground:
         """Lines that were not shown."""
         self._fd = fd
         self._room = room
-        self._color = color
-        self._names: dict[str, int] = {}
-        self._width = 0
+        self._labels = labels
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._unsaid = 0  # dropped and not reported yet
@@ -53,21 +52,16 @@ class Foreground:
         self._thread.start()
 
     def add(self, name: str) -> None:
-        """A process whose lines may come: names are aligned and each has its colour."""
-        self._width = max(self._width, len(name))
-        self._names.setdefault(name, len(self._names))
+        """A process whose lines may come."""
+        self._labels.add(name)
 
     def put(self, name: str, block: bytes) -> None:
         """Queues lines of a process; `block` ends with a line end."""
-        prefix = f"{name:<{self._width}} | "
-        if self._color:
-            prefix = f"\x1b[{_COLORS[self._names.get(name, 0) % len(_COLORS)]}m{prefix}\x1b[0m"
-        start = prefix.encode()
-        self._put(start + block[:-1].replace(b"\n", b"\n" + start) + b"\n")
+        self._put(self._labels.lines(name, block))
 
     def say(self, text: str) -> None:
         """Queues lines of the node itself, without a prefix."""
-        self._put(text.encode("utf-8", "replace") + b"\n")
+        self._put(self._labels.say(text))
 
     def _put(self, block: bytes) -> None:
         with self._condition:
@@ -81,7 +75,9 @@ class Foreground:
             if not self._waiting:
                 self._progress = time.monotonic()
             if self._unsaid and self._size < ROOM // 2:
-                notice = f"limpet: {self._unsaid} lines were not shown here: nothing took them\n".encode()
+                notice = self._labels.say(
+                    f"limpet: {self._unsaid} lines were not shown here: nothing took them"
+                )
                 self._waiting.append(notice)
                 self._size += len(notice)
                 self._unsaid = 0

@@ -20,6 +20,7 @@ from limpet_supervisor.model.spec import Log
 from limpet_supervisor.runtime.backups import Cap, Packer
 from limpet_supervisor.runtime.foreground import Foreground
 from limpet_supervisor.runtime.history import Batch, last_lines
+from limpet_supervisor.runtime.labels import Journal, Names, is_journal
 from limpet_supervisor.runtime.listeners import Follower, Match
 from limpet_supervisor.runtime.logfile import LogFile, log_path
 from limpet_supervisor.runtime.pump import Pump
@@ -70,7 +71,8 @@ class Output:
         self._cap = Cap(most, log_directory, self._packer.names) if most else None
         self._pump = Pump(self._failed)
         if stdout is not None:
-            self._pump.foreground = Foreground(stdout, self._pump.wake, color=color)
+            labels = Journal() if is_journal(stdout, os.environ) else Names(color=color)
+            self._pump.foreground = Foreground(stdout, self._pump.wake, labels)
 
     def _failed(self, error: Exception) -> None:
         """A bug in the pump, which goes on: the loop hears of it as of its own."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from limpet_shell.logs.entries import Entries, Entry
-from limpet_shell.logs.view import OWN, merged, record_of
+from limpet_shell.logs.view import merged
 from limpet_supervisor.client import messages
 from limpet_supervisor.model import levels
+from limpet_supervisor.model.records import OWN, record_of
 from limpet_supervisor.model.status import Event
 
 from .page import Lines, Page
