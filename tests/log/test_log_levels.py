@@ -111,6 +111,16 @@ def test_a_name_without_a_logger_means_those_below_it_and_an_unknown_one_is_an_e
         assert refused.error.startswith("there is no logger shop.dbx yet; there is shop, shop.db.pool")
 
 
+def test_a_process_that_has_just_begun_gets_its_levels_once_its_loggers_are_there():
+    """Its agent says hello before the application has imported anything."""
+    with application(sys.executable) as (_, child, peer):
+        assert peer.ask("level", logger="late", level=10, seconds=60.0, awaited=True).data["rows"] == []
+        levels(child, "late = logging.getLogger('late')")
+        until(lambda: levels(child, "print(end=f'{late.level} ')").startswith("10 "), "the look for it")
+        peer.ask("level", logger="", level="reset", seconds=0.0)
+        assert levels(child, "print(end=f'{late.level} ')").startswith("0 ")
+
+
 def test_it_is_said_why_records_are_not_seen_all_the_same():
     with application(sys.executable) as (_, child, peer):
         levels(child, "logging.root.handlers[0].setLevel('ERROR')")

@@ -13,6 +13,8 @@ from .natives import monotonic
 
 _AGAIN: Final = 0.05
 """Seconds after which caches are cleared once more: what was being looked up meanwhile may have been kept."""
+_LOOK: Final = 0.25
+"""Seconds between two looks for loggers that are not there yet."""
 _LONGEST: Final = 24 * 3600.0
 _NAMED: Final = 5
 
@@ -32,16 +34,31 @@ class Levels:
 
     def __init__(self) -> None:
         self._changes: dict[str, _Change] = {}
+        self._awaited: dict[str, tuple[int, float]] = {}
+        """Loggers that are not there yet: level, and until when."""
         self._again = 0.0
 
-    def set(self, name: str, level: int, seconds: float) -> dict[str, Any]:
+    def set(self, name: str, level: int, seconds: float, *, awaited: bool = False) -> dict[str, Any]:
         """Sets the level of the logger, or of those below a name that has none; `rows` are what was set.
+
+        Args:
+            name: of the logger; empty: the root one.
+            level: its level.
+            seconds: after which it is put back.
+            awaited: for a process that has just begun: if the logger is not there yet, once it is.
 
         Raises:
             LookupError: the process does not log, or has no such logger.
         """
-        chosen = _find(name)
         until = monotonic() + min(seconds, _LONGEST)
+        self._awaited.pop(name, None)
+        try:
+            chosen = _find(name)
+        except LookupError:
+            if not awaited:
+                raise
+            self._awaited[name] = (level, until)
+            return {"rows": []}
         for each, logger in chosen.items():
             change = self._changes.setdefault(each, _Change(logger, _level(logger)))
             change.level = level
@@ -55,6 +72,8 @@ class Levels:
 
     def reset(self, name: str) -> dict[str, Any]:
         """Puts back what was changed of the logger and of those below it, or of all."""
+        for each in [each for each in self._awaited if not name or each == name]:
+            del self._awaited[each]
         chosen = [each for each in self._changes if not name or each == name or each.startswith(f"{name}.")]
         rows = []
         for each in chosen:
@@ -84,6 +103,13 @@ class Levels:
                 self._clear(again=False)
             else:
                 wait = self._again - now
+        for name, (level, until) in list(self._awaited.items()):
+            if until <= now:
+                del self._awaited[name]
+            else:
+                self.set(name, level, until - now, awaited=True)
+        if self._awaited:
+            wait = min(wait, _LOOK)
         due = [name for name, change in self._changes.items() if change.until <= now]
         for name in due:
             self._put_back(name)
@@ -94,6 +120,7 @@ class Levels:
 
     def close(self, *, forked: bool) -> None:  # noqa: ARG002 - a service's; it has no lock
         """Puts all back."""
+        self._awaited.clear()
         for name in [*self._changes]:
             self._put_back(name)
         self._clear(again=False)

@@ -49,7 +49,7 @@ class _Agent:
             case "inspect":
                 self._evaluations.inspect(request, frame["what"], frame["arguments"], frame.get("timeout"))
             case "level":
-                self._level(request, frame["logger"], frame["level"], frame["seconds"])
+                self._level(request, frame["logger"], frame["level"], frame["seconds"], frame.get("awaited"))
             case "interrupt":
                 self._answer(request, "done", {"text": self._evaluations.interrupt(frame["target"])})
             case "complete":
@@ -80,7 +80,9 @@ class _Agent:
             case _:
                 self.fail(request, f"this agent knows no {operation!r}")
 
-    def _level(self, request: int, logger: str, level: int | str | None, seconds: float) -> None:
+    def _level(
+        self, request: int, logger: str, level: int | str | None, seconds: float, awaited: bool | None
+    ) -> None:
         """Lists levels (None), sets one for a time, or puts back what was set (`reset`)."""
         levels = self.services.get("levels")
         try:
@@ -89,7 +91,7 @@ class _Agent:
             elif isinstance(level, str):
                 found = levels.reset(logger)
             else:
-                found = levels.set(logger, level, seconds)
+                found = levels.set(logger, level, seconds, awaited=bool(awaited))
         except LookupError as error:  # there is no such logger: nothing that has failed
             self.fail(request, str(error))
         else:

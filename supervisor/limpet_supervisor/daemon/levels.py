@@ -94,7 +94,10 @@ class Levels:
             if until <= now:
                 del self._held[process, logger]
             elif self._means(process, connection.process):
-                connection.request("level", _unheard, logger=logger, level=level, seconds=until - now)
+                seconds = until - now
+                connection.request(
+                    "level", _unheard, logger=logger, level=level, seconds=seconds, awaited=True
+                )
 
     def _means(self, name: str, instance: str) -> bool:
         try:
@@ -172,4 +175,4 @@ class _Round:
 
 
 def _unheard(_answer: AgentAnswer) -> None:
-    """A process that has no such logger goes on without."""
+    """It is set, or will be once the process has such a logger."""
