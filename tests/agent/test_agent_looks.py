@@ -296,3 +296,32 @@ def test_the_process_at_a_glance(idle: Pair) -> None:
     sys_row = one(rows(peer, "modules"), module="sys")
     assert sys_row["file"] == ""
     assert {row["module"] for row in rows(peer, "modules", filter="json.")} >= {"json.decoder"}
+
+
+FORKS = """
+import os, sys, tracemalloc
+sys.stdin.readline()
+while not tracemalloc.is_tracing():
+    pass
+if pid := os.fork():
+    os.waitpid(pid, 0)
+    while tracemalloc.is_tracing():
+        pass
+    print("off", flush=True)
+    sys.stdin.readline()
+else:
+    print(tracemalloc.is_tracing(), flush=True)
+"""
+
+
+def test_a_fork_is_not_left_with_the_tracing_of_its_parent(node: Daemon) -> None:
+    child = node.code(FORKS)
+    peer = node.accept().load()
+    asked = peer.send("evaluate", session="s1", source="allocations(20)", timeout=30.0)
+    child.say("")
+    assert child.hear() == "False"
+    # Interrupted, it is off at once, and not after its time.
+    assert peer.ask("interrupt", target=asked).re == "done"
+    assert not peer.reply(asked)[0].ok
+    assert child.hear() == "off"
+    assert child.finish(b"\n")[0] == 0
