@@ -3,6 +3,7 @@
 `paint(text, style)` is output.paint or output.plain. Text that comes from a process is escaped here.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -263,12 +264,16 @@ def name_style(process: str) -> str:
     return NAME_COLORS[sum(process.encode()) % len(NAME_COLORS)]
 
 
+_NUMBERED: Final = re.compile(r'"<rpc \d+>"')
+"""The name of an evaluation in its tracebacks, which is another one in each process."""
+
+
 def grouped(replies: list[EvaluateReply], paint: Paint) -> list[str]:
     """Answers of several processes, those that are equal together: `web.1, web.2: (7, 3, 1)`."""
     groups: dict[tuple[bool, str], list[EvaluateReply]] = {}
     for reply in replies:
         text = (reply.value if reply.ok else reply.error) or ("None" if reply.ok else "")
-        groups.setdefault((reply.ok, text), []).append(reply)
+        groups.setdefault((reply.ok, _NUMBERED.sub('"<rpc>"', text)), []).append(reply)
     lines = []
     for (ok, text), members in groups.items():
         names = ", ".join(paint(printable(reply.process), "bold") for reply in members)

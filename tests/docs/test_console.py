@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from limpet_shell import control
 from limpet_shell.console.model import HELPERS
-from support.bookshop import ROOT, bookshop, requires_bookshop
+from support.bookshop import ROOT, Bookshop, bookshop, requires_bookshop
 from support.documents import pattern
 from support.terminal import Terminal
 
@@ -15,13 +15,16 @@ DOCUMENT = (ROOT / "docs/console.md").read_text()
 _TYPED = re.compile(r"^(?P<prompt>\S+@\S+ \S+ \[\d+\]>) ?(?P<code>.*)$|^ +\.\.\. ?(?P<more>.*)$")
 
 
-def session() -> str:
-    """The lines on the screen, below the command that opens it."""
-    block = re.search(r"^```console\n\$ limpet remote\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
-    assert block is not None
+def blocks() -> Iterator[tuple[str, str]]:
+    """Each command of the document, and what is on the screen below it."""
     host = socket.gethostname().partition(".")[0]
-    # The prompt of a further line is as wide as the first one, and that holds the machine's name.
-    return re.sub(r"^ +\.\.\.", " … ...", block[1].replace("@host ", f"@{host} "), flags=re.MULTILINE)
+    for block in re.findall(r"^```console\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL):
+        for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            # The prompt of a further line is as wide as the first one, and that holds the machine's name.
+            yield (
+                command,
+                re.sub(r"^ +\.\.\.", " … ...", shown.replace("@host ", f"@{host} "), flags=re.MULTILINE),
+            )
 
 
 def typed(shown: str) -> Iterator[tuple[str, str]]:
@@ -31,28 +34,38 @@ def typed(shown: str) -> Iterator[tuple[str, str]]:
             yield found["prompt"] or "", found["code"] or (found["more"] or "").strip()
 
 
+def converse(shop: Bookshop, shown: str) -> str:
+    """What is on the screen after a session at the console."""
+    home = shop.directory.parent / "home"
+    (home / ".config/limpet").mkdir(parents=True, exist_ok=True)
+    (home / ".config/limpet/console.toml").write_text("status_bar = false\n")
+    terminal = Terminal(
+        [str(shop.directory.parent / "bin/limpet"), "remote"],
+        {**shop.environ, "TERM": "xterm-256color", "NO_COLOR": "1", "HOME": str(home)},
+        columns=120,
+        lines=100,
+        cwd=str(shop.directory),
+    )
+    with terminal:
+        seen: Counter[str] = Counter()
+        for prompt, text in typed(shown):
+            awaited = prompt or "..."
+            seen[awaited] += 1
+            terminal.wait_for(awaited, seen[awaited])
+            terminal.send(f"{text}\r")
+        assert terminal.wait() == 0
+    return terminal.text
+
+
 @requires_bookshop
-def test_its_session_shows_what_it_says() -> None:
-    shown = session()
+def test_its_sessions_show_what_it_says() -> None:
+    found = list(blocks())
+    assert [command for command, _ in found].count("limpet remote") > 1
     with bookshop() as shop:
         assert "runs in the background" in shop.show("limpet daemon")
-        terminal = Terminal(
-            [str(shop.directory.parent / "bin/limpet"), "remote"],
-            {**shop.environ, "TERM": "xterm-256color", "NO_COLOR": "1"},
-            columns=120,
-            lines=100,
-            cwd=str(shop.directory),
-        )
-        with terminal:
-            seen: Counter[str] = Counter()
-            for prompt, text in typed(shown):
-                awaited = prompt or "..."
-                seen[awaited] += 1
-                terminal.wait_for(awaited, seen[awaited])
-                terminal.send(f"{text}\r")
-            assert terminal.wait() == 0
-        assert len(seen) > 6
-        assert pattern(shown).fullmatch(f"{terminal.text}\n"), terminal.text
+        for command, shown in found:
+            screen = converse(shop, shown) if command == "limpet remote" else shop.show(command).rstrip("\n")
+            assert pattern(shown).fullmatch(f"{screen}\n"), f"$ {command}\n{screen}"
 
 
 def test_every_command_is_in_its_table() -> None:

@@ -97,3 +97,9 @@ def test_equal_answers_are_shown_together() -> None:
         "  b",
         "w.2: None",
     ]
+
+
+def test_failures_that_differ_in_the_evaluation_s_number_alone_are_equal() -> None:
+    errors = [f'Traceback:\n  File "<rpc {number}>", line 1' for number in (25, 26)]
+    replies = [m.EvaluateReply(process=f"web.{k}", ok=False, error=error) for k, error in enumerate(errors)]
+    assert render.grouped(replies, plain) == ["web.0, web.1:", "  Traceback:", '    File "<rpc>", line 1']
