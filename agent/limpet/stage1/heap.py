@@ -17,7 +17,7 @@ SLICE: Final = 20_000
 """Objects gone through before the interpreter's lock is given up."""
 LIMIT: Final = 5_000_000
 """Objects above which only `force` lets it be done."""
-_STALL: Final = 11e-9
+_STALL: Final = 25e-9
 """Seconds for which one object keeps every thread waiting: gc.get_objects() cannot be interrupted."""
 
 
