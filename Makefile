@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv
 SHOP := examples/bookshop
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo lint types test docs bench clean
@@ -27,7 +28,7 @@ types: .venv/.installed ## mypy --strict
 	$(BIN)/mypy
 
 test: install ## every test; TESTS=tests/core runs some, PYTEST="-k word" says which
-	$(BIN)/pytest $(PYTEST) $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST) $(TESTS)
 
 docs: install ## the documents' commands, links and references
 	$(BIN)/pytest $(PYTEST) tests/docs
