@@ -91,6 +91,9 @@ class Observed:
         await self._app(scope, receive, send)
 
     async def _with_id(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._inside(scope, receive, send)
+            return
         sent = dict(scope.get("headers", ())).get(b"x-request-id", b"").decode("latin-1")[:64]
         with log.bind(request_id=sent or uuid.uuid4().hex[:12]):
             await self._inside(scope, receive, send)
