@@ -124,6 +124,14 @@ def test_a_rate_above_the_limit_ends_it(shop: Shop) -> None:
     assert shop.unharmed()
 
 
+def test_a_condition_that_takes_too_much_of_the_applications_time_is_taken_off(shop: Shop) -> None:
+    where = "__import__('time').sleep(0.01)"
+    reply, out, _ = shop.peer.evaluate(f"trace('shop:price', where={where!r}, seconds=900)")
+    assert (reply.value or "").endswith(": the condition took more than 25% of the application's time")
+    assert shop.peer.value(f"{UNTOUCHED}\nuntouched()") == "[]"
+    assert (out, shop.unharmed()) == ("", True)
+
+
 def test_an_interruption_ends_the_wait_at_once_and_leaves_nothing(shop: Shop) -> None:
     peer = shop.peer
     peer.evaluate(UNTOUCHED)

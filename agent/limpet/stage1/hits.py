@@ -65,6 +65,7 @@ class Hits:
         self._in_window = count()
         self._spent = 0.0
         self._said = False
+        self._full = False
 
     def __str__(self) -> str:
         return f"limit {self.limit:,}" + (f" in {self._per:g}s" if self._per else "")
@@ -108,6 +109,7 @@ class Hits:
         thread, task = who()
         self.mailbox.put({"time": clock(), "thread": thread, "task": task, **row})
         if number == most - 1:
+            self._full = not self._per
             self._end("the limit is reached")
         return True
 
@@ -117,7 +119,7 @@ class Hits:
 
     def taken(self) -> int:
         """How many were taken, of which some may still be on their way."""
-        return self.limit if self.over and not self._per else len(self._taken)
+        return self.limit if self._full else len(self._taken)
 
     def notes(self) -> list[str]:
         """What else is to be said."""
