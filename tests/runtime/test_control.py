@@ -8,6 +8,7 @@ from pathlib import Path
 
 from limpet_supervisor.client import Client
 from limpet_supervisor.daemon.control import Answer, Control
+from limpet_supervisor.runtime.history import Batch
 from limpet_supervisor.runtime.listeners import Follower
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.wire import codec, zmtp
@@ -85,7 +86,7 @@ def test_a_follower_gets_long_lines_in_small_batches() -> None:
     got: list[list[str]] = []
     follower = Follower(reactor, None, lambda _name, lines: got.append(lines), lambda _follower: None)
     lines = [str(number) * 4000 for number in range(10)] * 10
-    follower.offer("p.1", lines)
+    follower.offer("p.1", Batch(lines, [None] * len(lines)))
     while len(got) < 10 or sum(map(len, got)) < len(lines):
         reactor.turn()
     reactor.close()
