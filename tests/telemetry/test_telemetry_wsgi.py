@@ -110,7 +110,7 @@ def test_a_request_is_told_when_it_is_over(ends, path: str, end: str, status: in
     assert measured["duration"] >= 0
     assert measured["response_bytes"] == size
     assert (about["method"], about["path"], about["scheme"], about["status"]) == ("GET", path, "http", status)
-    assert about["route"] == ("" if path == "/raises" else f"<{path}>")
+    assert about["route"] == f"<{path}>"
     assert about.get("kind") == ("ValueError" if end == "exception" else None)
     if path == "/list":
         assert b"Content-Length: 5" in answer  # the server saw the list itself
@@ -173,3 +173,18 @@ def test_its_metrics_measure_requests() -> None:
     found = {one["name"]: one["samples"] for one in telemetry.snapshot()}
     assert [labels for labels, _ in found["wsgi_request_stop_duration_seconds"]] == [["GET", "", "201"]]
     assert found["wsgi_request_exception_count"] == [[["GET", "", "ValueError"], 1]]
+
+
+def test_the_route_is_asked_when_the_answer_begins(ends) -> None:
+    """When a Flask application returns, its request is gone from the environ."""
+
+    def application(environ, start_response):
+        environ["request"] = "/carts/<cart>"
+        start_response("200 OK", [])
+        environ["request"] = None
+        return []
+
+    wsgi.TelemetryMiddleware(application, route=lambda environ: environ["request"].lower())(
+        {}, lambda *_: None
+    )
+    assert ends[0][2]["route"] == "/carts/<cart>"

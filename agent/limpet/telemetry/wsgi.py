@@ -54,8 +54,8 @@ class TelemetryMiddleware:
 
         Args:
             application: the WSGI application.
-            route: what tells the route from the environ when the application has returned. With Flask:
-                `lambda environ: str(environ["werkzeug.request"].url_rule or "")`.
+            route: what tells the route from the environ, asked when the application begins to answer. With
+                Flask: `lambda environ: str(environ["werkzeug.request"].url_rule or "")`.
         """
         self.application = application
         self._route = route
@@ -70,7 +70,6 @@ class TelemetryMiddleware:
         except BaseException as error:
             request.end(error)
             raise
-        request.routed()
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(returned, list | tuple):
             request.sent += sum(map(len, returned))
@@ -104,6 +103,7 @@ class _Request:
         self._span.__enter__()
 
     def start_response(self, status: str, headers: Any, *rest: Any) -> Any:
+        self._ask_route()
         code = status[:3]
         self._span.metadata["status"] = int(code) if code.isdecimal() else None
         write = self._start_response(status, headers, *rest)
@@ -114,19 +114,22 @@ class _Request:
 
         return counted
 
-    def routed(self) -> None:
-        if self._route is not None:
-            self._span.metadata["route"] = answer(self._route, self._environ)
-
     def end(self, error: BaseException | None = None) -> None:
         if self._ended:
             return
         self._ended = True
+        self._ask_route()
         if isinstance(error, Exception) and self._span.metadata["status"] is None:
             self._span.metadata["status"] = 500  # the server's answer
         self._span.measurements["response_bytes"] = self.sent
         trace: TracebackType | None = None if error is None else error.__traceback__
         self._span.__exit__(None if error is None else type(error), error, trace)
+
+    def _ask_route(self) -> None:
+        """Once, as early as it is known: Flask forgets it when the application returns."""
+        if self._route is not None:
+            self._span.metadata["route"] = answer(self._route, self._environ)
+            self._route = None
 
 
 class _Body:
