@@ -52,6 +52,11 @@ def test_every_template_is_filled_in(project: Path, capsys: pytest.CaptureFixtur
     assert f"wrote {UNIT}" in capsys.readouterr().out
 
 
+def test_the_unit_serves_health_and_metrics_on_the_loopback(project: Path) -> None:
+    assert cli.main(["gen", "systemd"]) == 0
+    assert "Environment=LIMPET_HEALTH=127.0.0.1:9464" in (project / UNIT).read_text().splitlines()
+
+
 def test_the_unit_runs_this_limpet_on_this_project(project: Path) -> None:
     cli.main(["gen", "systemd", "--user", "www-data"])
     unit = keys((project / UNIT).read_text())

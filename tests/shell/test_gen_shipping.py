@@ -88,6 +88,7 @@ def test_the_image_runs_as_nobody_in_particular_and_is_asked_for_its_health(here
     assert lines[-1] == 'CMD ["bin/my_shop", "start"]'
     health = next(line for line in lines if line.startswith("HEALTHCHECK"))
     assert health.endswith('CMD ["bin/my_shop", "health"]')
+    assert "ENV LIMPET_HEALTH=0.0.0.0:9464" in lines, "and over HTTP"
     assert "--start-period=90s" in health, "as long as the processes may take to become ready"
     environment = next(line for line in lines if line.startswith("ENV LANG"))
     assert environment == "ENV LANG=${LOCALE} HOST=0.0.0.0 PORT=4000"

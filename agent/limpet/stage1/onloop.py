@@ -8,9 +8,6 @@ from .interrupt import Guard, Guarded, Interrupted
 from .jobs import Job
 from .loops import running_loops
 
-_own: dict[int, None] = {}
-"""Ids of the loops that evaluations run for themselves."""
-
 
 def on_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Runs `coroutine` as a task on the application's running loop; without one, on its own.
@@ -18,8 +15,7 @@ def on_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
     Raises:
         Interrupted: it was, or the loop ended before it.
     """
-    # Another evaluation's own loop is none of the application's: it ends, and would never run this.
-    loops = {loop: thread for loop, thread in running_loops().items() if id(loop) not in _own}
+    loops = running_loops()
     if not loops:
         return _on_fresh_loop(job, coroutine)
     result: list[Any] = []
@@ -62,8 +58,6 @@ def _on_fresh_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
     result: list[Any] = []
     with asyncio.Runner() as runner:
         job.loop = runner.get_loop()
-        own = id(job.loop)
-        _own[own] = None
 
         async def main() -> None:
             job.task = asyncio.current_task()
@@ -72,7 +66,6 @@ def _on_fresh_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
         try:
             runner.run(main())
         finally:
-            _own.pop(own, None)
             job.loop = job.task = None
     return _result(result)
 

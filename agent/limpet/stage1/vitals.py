@@ -24,8 +24,10 @@ from .natives import monotonic
 from .services import service
 from .view import View
 
-RATE: Final = 40
-"""Markers a second."""
+RATE: Final = 20
+"""Markers a second: half a percent of a CPU."""
+_STEP: Final = 0.618034
+"""Of the golden section: the pauses between markers vary by it, so that nothing keeps step with them."""
 PERIOD: Final = 1 / RATE
 WINDOW: Final = 10
 """Seconds that a median or a maximum looks back."""
@@ -79,6 +81,7 @@ class Vitals:
         self._markers: list[Marker] = []
         self._find_at = 0.0
         self._next = 0.0
+        self._phase = 0.0
         self._push_at = 0.0
         self._asleep = 0.0
         """When the agent's thread began its wait, and for how long; 0: that is not known."""
@@ -147,7 +150,8 @@ class Vitals:
         self._asleep = 0.0
         if now < self._next:
             return self._next - now
-        self._next = now + PERIOD
+        self._phase = (self._phase + _STEP) % 1
+        self._next = now + PERIOD * (0.5 + self._phase)
         self._find(now)
         blocked = False
         for marker in list(self._markers):
@@ -156,7 +160,7 @@ class Vitals:
             self._told_blocked = blocked
             self._push_at = now + PUSH
             self._push()
-        return PERIOD
+        return self._next - now
 
     def waits(self, seconds: float) -> None:
         """The agent's thread begins a wait of so long."""
