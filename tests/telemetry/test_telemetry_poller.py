@@ -38,17 +38,13 @@ class Called:
 
 def test_a_function_is_called_until_it_is_stopped() -> None:
     called = Called()
-    before = threading.active_count()
     poll = telemetry.poll(called, every="1ms")
     called.until(3)
-    assert threading.active_count() == before + 1
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == f"poll {poll.name}")
+    assert thread.daemon
     poll.stop()
-    for thread in threading.enumerate():
-        if thread.name == f"poll {poll.name}":
-            thread.join(BOUND)
-    count = called.count
-    assert threading.active_count() == before
-    assert called.count == count
+    thread.join(BOUND)
+    assert not thread.is_alive()
 
 
 def test_one_that_fails_is_reported_and_called_again(heard) -> None:
