@@ -323,3 +323,29 @@ os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert node.accept().hello.forked_from == child.pid
     assert peer.reply(request)[0].value == "7"
     assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+OWN_LOOPS = {
+    "await": "import asyncio; mine = asyncio.get_running_loop(); print('go'); await asyncio.sleep(1000)",
+    "asyncio.run": """
+import asyncio
+async def main():
+    global mine
+    mine = asyncio.get_running_loop()
+    print('go')
+    await asyncio.sleep(1000)
+asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.parametrize("running", OWN_LOOPS.values(), ids=OWN_LOOPS)
+def test_the_loop_of_one_evaluation_is_not_the_applications_to_another(idle: Pair, running: str) -> None:
+    """It ends with its evaluation, and would never run what was handed to it."""
+    _child, peer = idle
+    request = peer.send("evaluate", session="s1", source=running, timeout=None)
+    assert peer.answer(request).text == "go\n"
+    assert peer.ask("attach", session="s2").loops == 0
+    assert peer.value("await asyncio.sleep(0, asyncio.get_running_loop() is mine)") == "False"
+    peer.ask("interrupt", target=request)
+    assert peer.reply(request)[0].interrupted

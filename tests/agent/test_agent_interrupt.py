@@ -222,3 +222,24 @@ def test_what_an_evaluation_keeps_the_others_from_is_told(looping: Pair) -> None
     blocking = "import asyncio, time\nawait asyncio.sleep(0)\ntime.sleep(0.4)"
     assert peer.evaluate(blocking)[0].stalled >= 0.4
     child.finish(b"\n")
+
+
+def test_an_interrupt_never_leaves_the_import_lock_taken(idle: Pair) -> None:
+    """Whoever imports anything would wait for it for ever: the application, too."""
+    child, peer = idle
+    source = """
+import sys
+print('go')
+while True:
+    sys.modules.pop('colorsys', None)
+    import colorsys
+"""
+    for _ in range(60):
+        request = peer.send("evaluate", session="s1", source=source, timeout=None)
+        assert peer.answer(request).text == "go\n"
+        peer.ask("interrupt", target=request)
+        found = peer.reply(request)[0]
+        assert found.interrupted
+        assert found.abandoned is None, found.error
+    assert peer.value("import colorsys; 6 * 7") == "42"
+    assert child.finish(b"\n") == (0, "bye\n", "")

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
+from .importlocks import give_back, owned
 from .natives import get_ident, monotonic, sleep
 
 _set: Final = ctypes.pythonapi.PyThreadState_SetAsyncExc
@@ -56,23 +57,26 @@ class Guard:
             Interrupted: it was.
         """
         self._wanted = False
+        before = owned()
         step = _Step(monotonic())
         try:
             self._step = step  # from here on interruptible
             result = function(*arguments)
         except BaseException:
-            self._leave()
+            self._leave(before)
             raise
-        if self._leave():
+        if self._leave(before):
             raise Interrupted
         return result
 
-    def _leave(self) -> bool:
+    def _leave(self, before: tuple[Any, ...]) -> bool:
         step = self._step
         if step is None:
             return False
         hit = _leave(step)
         self.longest = max(self.longest, monotonic() - step.since)
+        if self._wanted:
+            give_back(before)
         return hit
 
     def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:

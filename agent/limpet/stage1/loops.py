@@ -9,14 +9,18 @@ from .futures import is_task, pending, read
 from .natives import main_thread
 from .render import class_name
 from .static import is_a, looked_up, own_names
+from .threads import ours
 
 _ENTRIES: Final = frozenset({"run_forever", "run", "run_until_complete", "run_app", "serve_forever"})
 """Functions in whose frames a loop that runs is found."""
 
 
 def running_loops() -> dict[Any, int]:
-    """As `found_loops`; for those who will call the loops' methods anyway."""
-    return dict(found_loops())
+    """The application's of `found_loops`; for those who will call the loops' methods anyway.
+
+    A loop in a thread of ours is an evaluation's own: it ends with it, and what it was handed may never run.
+    """
+    return {loop: ident for loop, ident in found_loops() if ident not in ours}
 
 
 def found_loops() -> list[tuple[Any, int]]:
