@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from limpet_supervisor.core.state import Instance
 from limpet_supervisor.errors import LimpetError, NoSuchProcess
 from limpet_supervisor.model.figures import Figures
@@ -35,17 +37,6 @@ class Taken(NamedTuple):
     """In start order."""
     cost: float
     """Seconds that it took."""
-
-
-class _Measured(NamedTuple):
-    kernel_state: str = ""
-    cpu_time: float | None = None
-    memory: int | None = None
-    threads: int | None = None
-    fds: int | None = None
-    fds_limit: int | None = None
-    processes: int = 0
-    zombies: int = 0
 
 
 class Sampler:
@@ -76,7 +67,7 @@ class Sampler:
         instances = self._node.tree.in_order()
         pids = [(each.name, each.pid) for each in instances if each.pid is not None]
 
-        def measured(found: dict[str, _Measured]) -> None:
+        def measured(found: dict[str, Figures]) -> None:
             after = self._node.reactor.now()
             here = self._node.tree.instances
             figures = tuple(self._figures(each.name, found) for each in instances if each.name in here)
@@ -97,13 +88,13 @@ class Sampler:
             self._waiting.clear()
             raise
 
-    def _figures(self, name: str, found: dict[str, _Measured]) -> Figures:
+    def _figures(self, name: str, found: dict[str, Figures]) -> Figures:
         try:
             written, lost, problem = self._node.output.counters(name)
         except NoSuchProcess:  # never started
             written, lost, problem = 0, 0, ""
-        measured = found.get(name, _Measured())
-        return Figures(name, *measured, written=written, lost=lost, problem=problem)
+        measured = found.get(name) or Figures(name)
+        return replace(measured, written=written, lost=lost, problem=problem)
 
     def _keep(self, now: float, figures: Iterable[Figures], instances: Iterable[Instance]) -> None:
         pids = {each.name: each.pid for each in instances}
@@ -123,7 +114,7 @@ class Sampler:
             del self.history[name]
 
 
-def measure(pids: Iterable[tuple[str, int]]) -> dict[str, _Measured]:
+def measure(pids: Iterable[tuple[str, int]]) -> dict[str, Figures]:
     """What these instances use, by name; those that are gone are left out."""
     found = {}
     for name, pid in pids:
@@ -134,15 +125,16 @@ def measure(pids: Iterable[tuple[str, int]]) -> dict[str, _Measured]:
         family = [main, *(each for each in below if each is not None)]
         living = [each for each in family if each.state not in "ZX"]
         counted = [count for each in living if (count := procfs.descriptors(each.pid)) is not None]
-        found[name] = _Measured(
-            main.state,
-            sum(each.ticks for each in family) / procfs.TICKS_PER_SECOND,
-            sum(each.rss for each in living),
-            sum(each.threads for each in living),
-            sum(counted) if counted else None,
-            _fds_limit(pid),
-            len(living),
-            len(family) - len(living),
+        found[name] = Figures(
+            name,
+            kernel_state=main.state,
+            cpu_time=sum(each.ticks for each in family) / procfs.TICKS_PER_SECOND,
+            memory=sum(each.rss for each in living),
+            threads=sum(each.threads for each in living),
+            fds=sum(counted) if counted else None,
+            fds_limit=_fds_limit(pid),
+            processes=len(living),
+            zombies=len(family) - len(living),
         )
     return found
 

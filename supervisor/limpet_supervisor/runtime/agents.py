@@ -14,15 +14,13 @@ import msgspec
 
 from limpet_supervisor.wire import agent as wire
 
-from .limits import SHORTAGES
+from .acceptor import Acceptor
 from .reactor import READ, WRITE, Reactor, Timer
 
 _CREDENTIALS: Final = struct.Struct("3i")
 _MAX_QUEUED: Final = 8 * 1024 * 1024
 """Bytes that wait for one agent; one that reads so little is given up."""
 _HELLO_WITHIN: Final = 5.0
-_PAUSE: Final = 0.5
-"""Seconds without a look at the socket when there is no descriptor left for a connection."""
 GONE: Final = "gone"
 """The `re` of the answer that the daemon makes up when an agent's connection is lost."""
 
@@ -197,16 +195,15 @@ class Agents:
         self._by_pid: dict[int, AgentConnection] = {}
         self._last_id = 0
         # Guarantee: 0600 (0666 below a directory that others may search) from birth, by umask.
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         mask = os.umask(0o111 if uids else 0o177)
         try:
-            self._socket.bind(path)
+            listening.bind(path)
         finally:
             os.umask(mask)
-        self._socket.listen(1024)
+        listening.listen(1024)
         self._path = path
-        self._paused: Timer | None = None
-        self._listen()
+        self._acceptor = Acceptor(reactor, listening, self._accepted, most=64)
 
     def __iter__(self) -> Iterator[AgentConnection]:
         return iter([connection for connection in self._connections if connection.hello])
@@ -250,39 +247,18 @@ class Agents:
         """Lets all agents go and removes the socket."""
         for connection in list(self._connections):
             connection.close()
-        if self._paused is not None:
-            self._paused.cancel()
-        self.reactor.remove(self._socket.fileno())
-        self._socket.close()
+        self._acceptor.close()
         if os.path.exists(self._path):
             os.unlink(self._path)
 
-    def _pause(self) -> None:
-        """Looks away for a moment: a connection that cannot be accepted would wake the loop all the time."""
-        self.reactor.remove(self._socket.fileno())
-        self._paused = self.reactor.call_later(_PAUSE, self._listen)
-
-    def _listen(self) -> None:
-        self.reactor.add(self._socket.fileno(), self._accept)
-
-    def _accept(self, _events: int) -> None:
-        for _ in range(64):
-            try:
-                connection, _address = self._socket.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in SHORTAGES:
-                    self._pause()
-                return
-            connection.setblocking(False)
-            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            pid, uid, _gid = _CREDENTIALS.unpack(raw)
-            if uid not in self._uids and uid != 0:
-                self.garbage += 1
-                connection.close()
-                continue
-            self._connections[AgentConnection(self, connection, pid)] = None
+    def _accepted(self, connection: socket.socket) -> None:
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, _gid = _CREDENTIALS.unpack(raw)
+        if uid not in self._uids and uid != 0:
+            self.garbage += 1
+            connection.close()
+            return
+        self._connections[AgentConnection(self, connection, pid)] = None
 
 
 def _unheard(_connection: AgentConnection, _kind: str, _data: Any) -> None:

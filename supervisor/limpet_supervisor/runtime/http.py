@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, unquote
 
 import h11
 
+from .acceptor import Acceptor
 from .addresses import parse_address
-from .limits import SHORTAGES
-from .reactor import READ, WRITE, Reactor, Timer
+from .reactor import READ, WRITE, Reactor
 from .sockets import clear_stale
 
 CONNECTIONS: Final = 64
@@ -80,10 +80,8 @@ class HttpServer:
         """Connections that were given up: too slow, too many, not HTTP."""
         self._connections: dict[_Connection, None] = {}
         self._path = ""
-        self._paused: Timer | None = None
         self._socket = self._listen(bind)
-        self._accepting = False
-        self._accept_again()
+        self._acceptor = Acceptor(reactor, self._socket, self._accepted, most=16)
 
     @property
     def address(self) -> str:
@@ -95,10 +93,7 @@ class HttpServer:
         """Ends all connections and frees the address."""
         for connection in list(self._connections):
             connection.close()
-        if self._paused is not None:
-            self._paused.cancel()
-        self.reactor.remove(self._socket.fileno())
-        self._socket.close()
+        self._acceptor.close()
         if self._path:
             with suppress(OSError):
                 os.unlink(self._path)
@@ -127,30 +122,16 @@ class HttpServer:
             raise
         return made
 
-    def _accept_again(self) -> None:
-        self.reactor.add(self._socket.fileno(), self._accept)
-
-    def _accept(self, _events: int) -> None:
-        for _ in range(16):
-            try:
-                accepted, _address = self._socket.accept()
-            except BlockingIOError:
+    def _accepted(self, accepted: socket.socket) -> None:
+        if len(self._connections) >= CONNECTIONS:
+            # The oldest that waits for a request gives way; who is being answered stays.
+            idle = next((each for each in self._connections if each.idle), None)
+            self.dropped += 1
+            if idle is None:
+                accepted.close()
                 return
-            except OSError as error:
-                if error.errno in SHORTAGES:  # it would wake the loop all the time
-                    self.reactor.remove(self._socket.fileno())
-                    self._paused = self.reactor.call_later(_PAUSE, self._accept_again)
-                return
-            accepted.setblocking(False)
-            if len(self._connections) >= CONNECTIONS:
-                # The oldest that waits for a request gives way; who is being answered stays.
-                idle = next((each for each in self._connections if each.idle), None)
-                self.dropped += 1
-                if idle is None:
-                    accepted.close()
-                    continue
-                idle.close()
-            self._connections[_Connection(self, accepted)] = None
+            idle.close()
+        self._connections[_Connection(self, accepted)] = None
 
 
 class _Connection:
