@@ -5,7 +5,7 @@ import warnings
 from enum import Enum
 from typing import Final, NamedTuple
 
-HELPERS: Final = (
+NAMES: Final = (
     ("h(x), i(x), src(x)", "documentation of x; what it is; its source"),
     ("tasks(), mem(), types()…", "the looks above, as functions; refs(x)"),
     ("_, v(n), Out[n]", "the last value; that of input n"),

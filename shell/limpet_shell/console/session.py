@@ -12,7 +12,7 @@ from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
 
 from . import everywhere
 from .link import Link
-from .model import HELPERS, Input, Kind, Model, Place
+from .model import NAMES, Input, Kind, Model, Place
 from .screen import Screen
 
 _INTERRUPT_WAIT: Final = 5.0
@@ -337,13 +337,13 @@ def help_lines(paint: Paint, words: list[str]) -> list[str]:
     """
     if words:
         return control.help_lines(":", paint, words)
-    wide = max(len(form) for form, _ in HELPERS)
+    wide = max(len(form) for form, _ in NAMES)
     return [
         "Python is evaluated in the process that the prompt names; await works.",
         "Commands for the node:",
         *control.help_lines(":", paint),
         "In Python there are (h(name) says more of any):",
-        *(f"  {paint(form.ljust(wide), 'cyan')}  {text}" for form, text in HELPERS),
+        *(f"  {paint(form.ljust(wide), 'cyan')}  {text}" for form, text in NAMES),
         "Tab completes; Enter runs what is complete, Alt-Enter begins a line; Ctrl-R",
         "searches the history; Ctrl-C interrupts an evaluation or clears the line;",
         "F2 hides the status bar; Ctrl-D leaves, and everything goes on.",
