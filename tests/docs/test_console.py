@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from limpet_shell import control
-from limpet_shell.console.model import HELPERS
+from limpet_shell.console.model import NAMES
 from support.bookshop import ROOT, Bookshop, bookshop, requires_bookshop
 from support.documents import pattern
 from support.terminal import Terminal
@@ -73,5 +73,5 @@ def test_every_command_is_in_its_table() -> None:
 
 
 def test_every_helper_is_in_its_table() -> None:
-    names = {name for form, text in HELPERS for name in re.findall(r"(\w+)\(", f"{form} {text}")}
+    names = {name for form, text in NAMES for name in re.findall(r"(\w+)\(", f"{form} {text}")}
     assert names <= set(re.findall(r"`([a-z_]+)\(", DOCUMENT))
