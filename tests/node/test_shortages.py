@@ -1,6 +1,7 @@
 """What the system is short of: processes, descriptors, space; and what must not be seen."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -72,6 +73,21 @@ def test_a_full_disk_below_the_nodes_directory_stops_no_process():
             assert made.stop() == 0
         finally:
             subprocess.run(["umount", "-l", run], check=True)
+
+
+def test_a_record_that_cannot_be_written_is_written_as_soon_as_it_can() -> None:
+    """Without it, a successor would not know of the process."""
+    with running(sleeps("a") + sleeps("b")) as made:
+        records = made.directory / "run" / "node" / "processes"
+        aside = records.with_name("aside")
+        records.rename(aside)
+        crash(made, "a.1")
+        made.wait_event("exited", "a.1")
+        pid = made.wait_pid("a.1")
+        assert made.status("b").keys() == {"b.1"}  # answered a turn later: it has been tried
+        aside.rename(records)
+        record = records / "a.1.json"
+        made.wait_for(lambda: record.exists() and json.loads(record.read_text())["pid"] == pid)
 
 
 def test_a_black_box_that_cannot_be_written_keeps_no_process_alive():

@@ -8,7 +8,7 @@ import signal
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, Protocol, TypeVar
 
@@ -33,8 +33,8 @@ from limpet_supervisor.runtime.sweep import Sweep
 
 _PER_TURN: Final = 64
 """Processes started, or recorded, in one turn of the loop."""
-_FEW: Final = 100
-"""Up to so many children, a look at all of ours costs less than a spawn."""
+_RECORD_AGAIN: Final = 1.0
+"""Seconds until a record that could not be written, say on a full disk, is tried again."""
 _SWEEP_GRACE: Final = 5.0
 """Seconds at most for what a crashed process has left behind, before its successor starts."""
 _RESERVED: Final = 40
@@ -120,6 +120,8 @@ class Processes:
         self._sweeps: dict[str, Sweep] = {}
         self._to_spawn: deque[str] = deque()
         self._to_record: deque[str] = deque()
+        self._unrecorded: dict[str, None] = {}
+        """Instances whose records could not be written; tried again, all of them at once."""
 
     def owner_of(self, pid: int) -> str | None:
         """The instance whose main process `pid` is or descends from; None if its ancestors do not tell."""
@@ -187,9 +189,7 @@ class Processes:
         if spec.ready.kind in ("tcp", "http", "exec"):
             self._probe_readiness(name, running)
         self._watch_limits(name, running)
-        if not self._to_record:
-            self._reactor.call_soon(self._record_some)
-        self._to_record.append(name)
+        self._record([name])
 
     def _leave_some_descriptors(self) -> None:
         """A node that has no descriptor left can neither be asked nor told: the last ones are for that.
@@ -229,6 +229,11 @@ class Processes:
                 self._notify[name].chown(uid, gid)
         return launch
 
+    def _record(self, names: Iterable[str]) -> None:
+        if not self._to_record:
+            self._reactor.call_soon(self._record_some)
+        self._to_record.extend(names)
+
     def _record_some(self) -> None:
         """The durable state, after the spawns: what a successor needs to find the processes again."""
         for _ in range(min(_PER_TURN, len(self._to_record))):
@@ -242,10 +247,20 @@ class Processes:
                 record = Record(
                     name, running.pid, started, running.wall, fingerprint, self._outputs.get(name, "")
                 )
-                with suppress(OSError):  # a full disk must not stop a process; a successor would not find it
+                try:
                     self._store.put(record)
+                except (
+                    OSError
+                ):  # a full disk must not stop a process; until it is written no successor finds it
+                    if not self._unrecorded:
+                        self._reactor.call_later(_RECORD_AGAIN, self._record_again)
+                    self._unrecorded[name] = None
         if self._to_record:
             self._reactor.call_soon(self._record_some)
+
+    def _record_again(self) -> None:
+        names, self._unrecorded = self._unrecorded, {}
+        self._record(names)
 
     # -- watching -----------------------------------------------------------------------------------------
 
@@ -383,7 +398,7 @@ class Processes:
             self._children.reap()  # members that are dead and not yet reaped
             if _group_lives(pid):
                 return True
-        if not (thorough or len(self._children) <= _FEW) or not self._children.may_have_strays():
+        if not self._children.may_have_strays():
             return False
         if thorough:
             return bool(procfs.descendants_of(name, None, os.getpid(), group=pid))
