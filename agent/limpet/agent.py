@@ -41,6 +41,7 @@ __all__ = [
     "start",
     "start_new_thread",
     "want",
+    "want_soon",
 ]
 
 PROTOCOL = 1
@@ -62,6 +63,7 @@ _BODY = b'{"id":0,"item":"want"}'
 _WANT = len(_BODY).to_bytes(4, "big") + _BODY
 _BODY = b'{"id":0,"item":"source"}'
 _SOURCE = len(_BODY).to_bytes(4, "big") + _BODY
+_NO_STAGE1 = "a request before stage 1"
 _MSG_PEEK = 0x2
 _MSG_NOSIGNAL = 0x4000
 
@@ -347,8 +349,12 @@ class Agent:
         self.failure: BaseException | None = None
         self._stacks = Stacks()
         self._wanted = False
+        self._asking = False
+        """Whether a thread that asks has yet to begin."""
         self._held: list[bytes] | None = None
         """Requests that wait for the source of a stage 1 that was compiled for another interpreter."""
+        self._refusal = _NO_STAGE1
+        """What a request is told that nothing can answer."""
         self._lock = allocate_lock()
         """Held while stage 1 takes the connection over, and while `want` writes beside it."""
 
@@ -366,6 +372,26 @@ class Agent:
                     self.connection.write(_WANT)
                 except OSError:  # lost: the next one asks
                     return
+
+    def want_soon(self) -> None:
+        """`want`, in a thread of its own: where the caller may be in the middle of another one.
+
+        A signal handler or a finalizer comes at any moment, and would wait for a lock that its thread holds.
+        """
+        if self._asking:
+            return
+        self._asking = True
+        try:
+            start_new_thread(self._ask, ())
+        except RuntimeError:  # no more threads, or none at the interpreter's end
+            self._asking = False
+
+    def _ask(self) -> None:
+        self._asking = False
+        try:
+            self.want()
+        except Exception as failure:  # noqa: BLE001 - raised, it would be printed
+            self.failure = failure
 
     def start(self) -> None:
         """Dials the daemon and starts the thread that listens."""
@@ -396,6 +422,7 @@ class Agent:
             self.forked_from = posix.getppid()
             self.main = get_ident()
             self._lock = allocate_lock()
+            self._asking = False
             self.start()
         except Exception as failure:  # noqa: BLE001 - raised, it would be printed
             self.failure = failure
@@ -493,7 +520,7 @@ class Agent:
 
         head, _, code = body.partition(b"\0")
         frame = json.loads(head)
-        error = "a request before stage 1"
+        error = self._refusal
         if "stage1" not in frame:
             if self._held is not None:
                 self._held.append(body)
@@ -511,7 +538,9 @@ class Agent:
                     self.stage1 = stage1
             except Exception as failure:  # noqa: BLE001 - told to the daemon
                 self.failure = failure
-                error = f"stage 1 does not load: {type(failure).__name__}: {failure}"
+                error = self._refusal = f"stage 1 does not load: {type(failure).__name__}: {failure}"
+                for each in held:
+                    self._first(connection, each)
             else:
                 for each in held:
                     stage1.handle(each)
@@ -521,6 +550,7 @@ class Agent:
 
     def _drop(self) -> None:
         self._held = None
+        self._refusal = _NO_STAGE1
         stage1, self.stage1 = self.stage1, None
         if self.connection is not None:
             self.connection.close()
@@ -617,3 +647,9 @@ def want() -> None:
     """Asks the daemon for what stage 1 serves (health, metrics); without an agent nothing happens."""
     if agent is not None:
         agent.want()
+
+
+def want_soon() -> None:
+    """The same for code that may run in a signal handler or a finalizer: asked in a thread of its own."""
+    if agent is not None:
+        agent.want_soon()

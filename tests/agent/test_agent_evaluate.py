@@ -32,6 +32,18 @@ def test_what_is_not_numbered_leaves_names_and_no_answer(idle: Pair) -> None:
     assert peer.value("sorted(Out)") == "[1]"
 
 
+def test_help_prints_its_text_and_asks_no_pager(idle: Pair) -> None:
+    _child, peer = idle
+    for source, wanted in {
+        "help(str.upper)": "upper(self, /)",
+        "help(tasks)": "Help on function tasks",
+        "help('while')": "while_stmt",
+    }.items():
+        reply, out, _ = peer.evaluate(source)
+        assert reply.ok, reply.error
+        assert wanted in out
+
+
 def test_out_keeps_the_last_twenty_values(idle: Pair) -> None:
     _child, peer = idle
     for number in range(25):

@@ -289,6 +289,7 @@ def test_a_bundle_that_does_not_load_is_told(node: Daemon) -> None:
     peer = node.accept()
     peer.socket.sendall(wire.bundle((wire.Module("bad", "x ="),)))
     assert "stage 1 does not load: SyntaxError" in peer.answer(0).error
+    assert "stage 1 does not load: SyntaxError" in peer.ask("ping").error
     peer.load()
     assert peer.value("1") == "1"
     assert child.finish(b"\n") == CLEAN

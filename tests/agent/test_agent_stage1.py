@@ -121,6 +121,17 @@ def test_an_agent_of_another_build_asks_for_the_source_and_loses_no_request(node
     assert child.finish(b"\n")[0] == 0
 
 
+def test_requests_that_waited_for_a_source_that_does_not_load_are_told_why(node: Daemon) -> None:
+    child = node.start("-c", "input()")
+    peer = node.accept()
+    peer.socket.sendall(wire.code_bundle(b"\0\0\0\0", marshal.dumps([])))
+    waiting = peer.send("ping")
+    assert msgspec.json.decode(peer.frame()) == {"id": 0, "item": "source"}
+    peer.socket.sendall(wire.bundle((wire.Module("bad", "x ="),)))
+    assert "stage 1 does not load: SyntaxError" in peer.reply(waiting)[0].error
+    assert child.finish(b"\n")[0] == 0
+
+
 def test_the_daemon_sends_the_source_when_it_is_asked_for_it(tmp_path: Path, reactor: Reactor) -> None:
     """Once: an agent that goes on asking has a fault, or is no agent."""
     import socket

@@ -104,6 +104,8 @@ def test_what_is_no_python_function_is_refused_with_the_reason(shop: Shop) -> No
         "trace('shop:prize')": "LookupError: shop has no 'prize'; did you mean price?",
         "trace('shop:Cart.totl')": "LookupError: shop:Cart has no 'totl'; did you mean total?",
         "trace('shp:price')": "LookupError: this process has loaded no module 'shp'; did you mean shop?",
+        "trace('shop.Cart.total')": "no module 'shop.Cart.total'; did you mean shop:Cart.total?",
+        "trace('asyncio.basevents')": "no module 'asyncio.basevents'; did you mean asyncio.base_events?",
         "trace('shop')": "LookupError: 'shop' names no function: say shop:function, or shop:*",
         "trace('shop:price', 0)": "ValueError: the limit is 1 to 10,000, not 0",
         "trace('shop:price', where='a b')": "SyntaxError: invalid syntax",

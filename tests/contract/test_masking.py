@@ -28,7 +28,7 @@ def test_both_sides_have_the_same_rule() -> None:
             "API_KEY",
         ),
         *("sshkey", "AWS_ACCESS_KEY_ID", "apiKey", "GOOGLE_APPLICATION_CREDENTIALS", "Authorization", "KEYS"),
-        *("private_pem", "--password", "SMTP_PW"),
+        *("private_pem", "--password", "SMTP_PW", "key", "KEYBOARD", "SORT_KEY", "--ssl-keyfile"),
     ],
 )
 def test_a_name_that_speaks_of_a_secret_is_masked(name: str) -> None:
@@ -40,7 +40,6 @@ def test_a_name_that_speaks_of_a_secret_is_masked(name: str) -> None:
     [
         "PATH",
         "PWD",
-        "KEYBOARD",
         "PASSENGER_ROOT",
         "HOME",
         "LANG",
@@ -52,6 +51,38 @@ def test_a_name_that_speaks_of_a_secret_is_masked(name: str) -> None:
 )
 def test_other_names_are_shown(name: str) -> None:
     assert masking.masked(name, "hunter2") == "hunter2"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "api_key",
+        "apiKey",
+        "sshkey",
+        "signing_keys",
+        "key_id",
+        "KEY",
+        "SORT_KEY",
+        "my_cache_key",
+        "stripeKeys",
+    ],
+)
+def test_a_key_to_something_is_a_secret_in_code_as_well(name: str) -> None:
+    assert masking.is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["key", "keys", "_key", "sort_key", "primaryKey", "cache_keys", "public_key", "keyboard", "keyword"],
+)
+def test_a_key_in_a_mapping_or_table_is_no_secret_in_code(name: str) -> None:
+    assert not masking.is_secret(name)
+
+
+def test_what_limpet_config_hid_by_a_rule_of_its_own_is_still_hidden() -> None:
+    names = [f"{left}{part}{right}" for part in ("SECRET", "token", "PASSWORD", "passwd", "Key", "CREDENTIAL")
+             for left in ("", "MY", "my_") for right in ("", "BOARD", "_x")]  # fmt: skip
+    assert all(masking.is_secret_variable(name) for name in names)
 
 
 @pytest.mark.parametrize(

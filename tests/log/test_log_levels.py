@@ -105,6 +105,13 @@ def test_a_name_without_a_logger_means_those_below_it_and_an_unknown_one_is_an_e
     with application(sys.executable) as (_, child, peer):
         rows = peer.ask("level", logger="shop.db", level=10, seconds=60.0).data["rows"]
         assert [row["logger"] for row in rows] == ["shop.db.pool"]
+        assert rows[0]["note"].startswith("there is no logger shop.db itself")
+        assert (
+            "itself" not in peer.ask("level", logger="shop", level=20, seconds=60.0).data["rows"][0]["note"]
+        )
+        assert "itself" not in peer.ask("level", logger="", level=20, seconds=60.0).data["rows"][0]["note"]
+        peer.ask("level", logger="", level="reset", seconds=0.0)
+        peer.ask("level", logger="shop.db", level=10, seconds=60.0)
         assert levels(child) == "0 False 10 30"
         refused = peer.ask("level", logger="shop.dbx", level=10, seconds=60.0)
         assert refused.re == "error"

@@ -67,7 +67,8 @@ class Levels:
         self._clear()
         rows = [self._row(each, logger) for each, logger in chosen.items()]
         for row, logger in zip(rows, chosen.values(), strict=True):
-            row["note"] = _hidden(logger, level)
+            instead = f"there is no logger {name} itself" if name and name not in chosen else ""
+            row["note"] = "; ".join(filter(None, (instead, _hidden(logger, level))))
         return {"rows": rows}
 
     def reset(self, name: str) -> dict[str, Any]:

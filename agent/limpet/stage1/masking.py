@@ -14,7 +14,12 @@ ANYWHERE: Final = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDE
 WORDS: Final = frozenset({"PASS", "PW", "PRIVATE", "AUTHORIZATION", "BEARER", "JWT", "SALT"})
 """So is one of which these are a word: DB_PASS, and not PASSENGER_ROOT."""
 ENDS: Final = ("KEY", "KEYS")
-"""So is one of which a word ends so: API_KEY, sshkey, and not KEYBOARD."""
+"""So is one of which a word ends so: api_key, sshkey; of variables and options one that has KEY anywhere."""
+PLAIN: Final = frozenset({
+    *("", "CACHE", "DICT", "FOREIGN", "GROUP", "INDEX", "LOOKUP"),
+    *("PARTITION", "PRIMARY", "PUBLIC", "ROUTING", "ROW", "SORT"),
+})  # fmt: skip
+"""What a key may be of that is no secret, unless written in capitals: sort_key; and one of nothing: key."""
 
 # Compiled when first needed: most processes that load this never show a secret.
 _SPLIT: Final = r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])"
@@ -26,19 +31,26 @@ _WHOLE: Final = r"-----BEGIN [A-Z ]*PRIVATE KEY|\AeyJ[\w-]+\.[\w-]+\.[\w-]*\Z|\A
 
 
 def is_secret(name: str) -> bool:
-    """Whether a variable, key or option of that name holds a secret."""
+    """Whether a parameter, attribute or key of a mapping of that name holds a secret."""
     upper = name.upper()
     if any(part in upper for part in ANYWHERE):
         return True
     words = [word.upper() for word in re.split(_SPLIT, name) if word]
+    if len(words) <= 2 and words[-1:] in (["KEY"], ["KEYS"]) and not name.isupper():
+        return "".join(words[:-1]) not in PLAIN
     return any(word in WORDS or word.endswith(ENDS) for word in words)
 
 
+def is_secret_variable(name: str) -> bool:
+    """Whether a variable or an option of that name holds a secret: outside of code every key may be one."""
+    return "KEY" in name.upper() or is_secret(name)
+
+
 def masked(name: str, value: str) -> str:
-    """`value` as it may be shown: MASK if `name` is a secret's, else without the credentials in it."""
+    """`value` of a variable or option as it may be shown: MASK, or without the credentials in it."""
     if not value:
         return value
-    if is_secret(name):
+    if is_secret_variable(name):
         return MASK
     if name.upper().endswith("DSN"):  # Sentry's has no password: its user is the key
         value = re.sub(_ANY_USER, f"{MASK}@", value)
@@ -66,5 +78,5 @@ def masked_arguments(arguments: Iterable[str]) -> list[str]:
             found.append(name + equals + masked(name.lstrip("-"), value))
         else:
             found.append(masked_text(argument))
-        after_secret = argument.startswith("-") and not equals and is_secret(argument)
+        after_secret = argument.startswith("-") and not equals and is_secret_variable(argument)
     return found

@@ -178,6 +178,10 @@ class InputProxy:
     def __init__(self, real: Any) -> None:
         self.__dict__["_real"] = real
 
+    def isatty(self) -> bool:
+        """As the stream's; of an evaluation it is none, so that help() shows its text instead of a pager."""
+        return _here() is None and bool(self._real.isatty())
+
     def __getattr__(self, name: str) -> Any:
         if _here() is not None:
             raise RuntimeError("standard input belongs to the application: an evaluation cannot read it")

@@ -115,7 +115,9 @@ def loaded(name: str) -> ModuleType:
     """
     module = sys.modules.get(name)
     if module is None or not is_a(module, ModuleType):
-        near = _near(name, [each for each in list(sys.modules) if type(each) is str])
+        inside = _inside(name)
+        near = f"; did you mean {inside}?" if inside else ""
+        near = near or _near(name, [each for each in list(sys.modules) if type(each) is str])
         raise LookupError(f"this process has loaded no module {name!r}{near}")
     return module
 
@@ -265,6 +267,18 @@ def _content(cell: Any) -> Any:
         return cell.cell_contents
     except ValueError:  # it is empty yet
         return None
+
+
+def _inside(name: str) -> str:
+    """`package.module:function` for `package.module.function`; empty if that is not what is wrong."""
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:end]))
+        if module is not None and is_a(module, ModuleType):
+            return (
+                f"{'.'.join(parts[:end])}:{'.'.join(parts[end:])}" if parts[end] in names_in(module) else ""
+            )
+    return ""
 
 
 def _near(name: str, names: list[str]) -> str:

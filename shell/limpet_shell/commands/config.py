@@ -5,7 +5,6 @@ what the node is configured by. Secrets are masked, and of an environment only w
 """
 
 import os
-import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +14,7 @@ from limpet_supervisor.config import names
 from limpet_supervisor.config.lines import key_lines, line_of
 from limpet_supervisor.config.names import Path
 from limpet_supervisor.config.wording import dotted
-
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|KEY|CREDENTIAL", re.IGNORECASE)
-"""Variables whose values are nobody's business."""
+from limpet_supervisor.model.masking import MASK, is_secret_variable, masked
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -112,12 +109,16 @@ def _node(file: str, chosen: names.Release) -> Iterator[tuple[str, str, str]]:
     shown = os.path.relpath(file)
     for path, value in _settings(chosen.table, ()):
         line = line_of(lines, (*chosen.path, *path))
-        hidden = "env" in path[:-1] and _SECRET.search(str(path[-1]))
-        yield (
-            f"node.{dotted(path)}",
-            "***" if hidden else output.to_json(value),
-            f"{shown}:{line}" if line else shown,
-        )
+        text = _variable(str(path[-1]), value) if "env" in path[:-1] else output.to_json(value)
+        yield f"node.{dotted(path)}", text, f"{shown}:{line}" if line else shown
+
+
+def _variable(name: str, value: Any) -> str:
+    """What the file says of a variable, as it may be shown."""
+    if isinstance(value, str):
+        value = masked(name, value)
+        return MASK if value == MASK else output.to_json(value)
+    return MASK if is_secret_variable(name) else output.to_json(value)
 
 
 def _settings(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

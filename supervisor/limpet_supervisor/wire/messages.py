@@ -127,7 +127,7 @@ class LoggerLevel(Struct, frozen=True):
     left: float | None = None
     """Seconds until then."""
     note: str = ""
-    """Why records of this level are not seen all the same."""
+    """Why records of this level are not seen all the same, and whether it was asked for by a name above."""
 
 
 class LevelReply(Reply, tag="levels", frozen=True):
