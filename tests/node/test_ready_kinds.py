@@ -86,6 +86,18 @@ def test_what_a_process_says_by_status_is_shown():
         assert made.status()["first.1"].reason == "open for business"
 
 
+def test_a_process_with_a_long_name_says_that_it_is_ready_too() -> None:
+    """Its socket's path would have more than 107 bytes: it is a short one elsewhere, and gone afterwards."""
+    name = "first" * 18
+    with node(python(name, NOTIFY, 'ready = "notify"'), files={"go": ""}) as made:
+        made.start().wait_ready()
+        directory = made.run.short
+        assert [entry.partition("-")[0] for entry in os.listdir(directory)] == ["notify"]
+        made.stop()
+        assert os.listdir(directory) == []
+        os.rmdir(directory)
+
+
 def test_not_ready_in_time_is_boxed_stopped_and_counted():
     toml = "max_restarts = 0\n" + shell(
         "slow", "echo still at it; exec sleep 1000", 'ready = { log = "never", timeout = "200ms" }'

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,25 @@ def test_who_a_killed_node_has_left_is_known_until_it_is_gone(
         left.wait()
         with contextlib.suppress(FileNotFoundError):
             held.leave()
+
+
+def test_processes_of_other_users_reach_a_socket_in_the_short_directory(directory: RunDirectory) -> None:
+    """And what a killed node has left there is cleared."""
+    held = ground.Ground(directory)
+    held.lay_out_agent(for_others=True)
+    try:
+        left = Path(directory.notify("old" * 40 + ".1"))
+        left.parent.mkdir(mode=0o700, parents=True)
+        left.touch()
+        path = held.notify("web" * 40 + ".1")
+        assert path == directory.notify("web" * 40 + ".1")
+        assert len(path) <= 107
+        assert not left.exists()
+        for above in (left.parent, left.parent.parent):
+            assert above.stat().st_mode & 0o001
+    finally:
+        held.leave()
+        os.rmdir(directory.short)
 
 
 def test_a_cleaner_of_tmp_leaves_alone_what_a_node_holds(directory: RunDirectory) -> None:

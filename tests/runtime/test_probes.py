@@ -13,7 +13,7 @@ import pytest
 
 from limpet_supervisor.model.spec import Liveness, Ready
 from limpet_supervisor.model.units import Duration
-from limpet_supervisor.runtime import procfs
+from limpet_supervisor.runtime import addresses, procfs
 from limpet_supervisor.runtime.addresses import NotAnAddress, parse_address, parse_url
 from limpet_supervisor.runtime.attempts import judge_status_line
 from limpet_supervisor.runtime.probes import LivenessCheck, Readiness, probe
@@ -121,6 +121,35 @@ def test_a_unix_socket_whose_backlog_is_full_does_not_pass(node):
         first = stack.enter_context(socket.socket(socket.AF_UNIX))
         first.connect(path)
         assert not ask(node, "tcp", f"unix:{path}")[0]
+
+
+def test_a_name_is_asked_for_by_one_thread_however_slow_its_resolver_is(node, monkeypatch):
+    resolved = threading.Event()
+    asked = []
+    getaddrinfo = socket.getaddrinfo
+
+    def slow(host, *rest, **more):
+        asked.append(host)
+        assert resolved.wait(60)
+        return getaddrinfo("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", slow)
+    answers: list[bool | None] = []
+    with listening() as server:
+        for timeout in (0.001, 0.001, 60, 60):
+            probe(
+                node.reactor,
+                node.children,
+                "tcp",
+                f"db.example:{server.getsockname()[1]}",
+                timeout=timeout,
+                callback=lambda passed, _why: answers.append(passed),
+            )
+        node.until(lambda: len(answers) == 2)
+        resolved.set()
+        node.until(lambda: len(answers) == 4)
+    assert answers == [False, False, True, True]
+    assert asked == ["db.example"]
 
 
 def test_a_cancelled_probe_does_not_answer(node):

@@ -34,11 +34,12 @@ class RunDirectory(NamedTuple):
     @property
     def sockets(self) -> str:
         """Where the sockets are: here, or in a short hashed directory if their paths would be too long."""
-        if len(os.fsencode(self.path + _LONGEST_SOCKET)) <= MAX_SOCKET_PATH:
-            return self.path
-        from hashlib import sha256
+        return self.path if _fits(self.path + _LONGEST_SOCKET) else self.short
 
-        return f"/tmp/limpet-{os.getuid()}/{sha256(os.fsencode(self.path)).hexdigest()[:16]}"
+    @property
+    def short(self) -> str:
+        """The hashed directory of sockets whose paths below this one would be too long."""
+        return f"/tmp/limpet-{os.getuid()}/{_hashed(self.path)}"
 
     @property
     def control(self) -> str:
@@ -49,6 +50,11 @@ class RunDirectory(NamedTuple):
     def agents(self) -> str:
         """Path of the socket that agents dial."""
         return f"{self.sockets}/agent.sock"
+
+    def notify(self, instance: str) -> str:
+        """Path of the socket to which an instance sends READY=1; a short one if it would be too long."""
+        path = f"{self.path}/notify/{instance}.sock"
+        return path if _fits(path) else f"{self.short}/notify-{_hashed(instance)}.sock"
 
     @property
     def pid_file(self) -> str:
@@ -64,6 +70,16 @@ class RunDirectory(NamedTuple):
     def logs(self) -> str:
         """Directory of the processes' log files (LOGS_DIRECTORY of systemd.exec(5), if set)."""
         return os.environ.get("LOGS_DIRECTORY", "").partition(":")[0] or f"{self.path}/log"
+
+
+def _fits(path: str) -> bool:
+    return len(os.fsencode(path)) <= MAX_SOCKET_PATH
+
+
+def _hashed(text: str) -> str:
+    from hashlib import sha256
+
+    return sha256(os.fsencode(text)).hexdigest()[:16]
 
 
 def candidates(
@@ -137,9 +153,9 @@ def prepare(node: str, environ: Mapping[str, str] | None = None) -> RunDirectory
     for place in candidates(node, environ):
         directory = RunDirectory(*place)
         try:
-            _make(directory.path)
+            make(directory.path)
             if directory.sockets != directory.path:
-                _make(directory.sockets)
+                make(directory.sockets)
         except OSError as error:
             failed.append(f"{place.path}: {error.strerror}")
             continue
@@ -147,7 +163,7 @@ def prepare(node: str, environ: Mapping[str, str] | None = None) -> RunDirectory
     raise NotPermitted("No directory for the node's state can be made", "; ".join(failed), "set RELEASE_TMP")
 
 
-def _make(path: str) -> None:
+def make(path: str) -> None:
     """A directory of ours that nobody else may enter; /tmp is shared, so owner and type are checked.
 
     Raises:

@@ -21,7 +21,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from limpet_supervisor.client.directory import RunDirectory
+from limpet_supervisor.client.directory import RunDirectory, make
 from limpet_supervisor.errors import BootFailed
 from limpet_supervisor.runtime import procfs
 from limpet_supervisor.runtime.store import Store
@@ -53,6 +53,9 @@ class Ground:
             os.makedirs(f"{directory.path}/{name}", mode=0o700, exist_ok=True)
         self.store = Store(f"{directory.path}/processes")
         self._held: list[int] = []
+        self._for_others = False
+        self._short = ""
+        """The directory of sockets whose names are too long for this one; empty: not needed so far."""
 
     def _lock(self) -> int:
         self._pid_fd = os.open(self.directory.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -109,6 +112,24 @@ class Ground:
             os.close(fd)
         self._held.clear()
 
+    def notify(self, instance: str) -> str:
+        """Path of the socket to which an instance sends READY=1; its directory is there.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        path = self.directory.notify(instance)
+        if not self._short and not path.startswith(f"{self.directory.path}/"):
+            self._short = self.directory.short
+            make(self._short)
+            self._locked.append(_locked(self._short))
+            if self._for_others:
+                _let_others_pass(self._short)
+            for entry in os.listdir(self._short):  # of a node that was killed
+                if entry.startswith("notify-"):
+                    os.unlink(f"{self._short}/{entry}")
+        return path
+
     def lay_out_agent(self, *, for_others: bool) -> str:
         """The directory for PYTHONPATH: the agent's `sitecustomize` and the `limpet` package, as links.
 
@@ -124,7 +145,9 @@ class Ground:
                 os.unlink(f"{path}/{name}")
             os.symlink(target, f"{path}/{name}")
         if for_others:
-            os.chmod(self.directory.path, _PASSABLE)
+            self._for_others = True
+            for passed in {self.directory.path, self.directory.sockets}:
+                _let_others_pass(passed)
             for name in ("output", "notify"):
                 os.chmod(f"{self.directory.path}/{name}", _PASSABLE)
         return path
@@ -162,6 +185,14 @@ def _locked(directory: str) -> int:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
+
+
+def _let_others_pass(directory: str) -> None:
+    """To what is below a directory of ours; below the one in /tmp that is the user's, that one too."""
+    os.chmod(directory, _PASSABLE)
+    parent = os.path.dirname(directory)
+    if parent.startswith("/tmp/limpet-"):
+        os.chmod(parent, _PASSABLE)
 
 
 def _is_at(descriptor: int, path: str) -> bool:

@@ -97,7 +97,7 @@ class Processes:
         output: Output,
         store: Store,
         around: spawn.Surroundings,
-        directory: str,
+        notify_path: Callable[[str], str],
         nofile: tuple[int, int],
         judge: Judge,
     ) -> None:
@@ -111,7 +111,7 @@ class Processes:
         self._output = output
         self._store = store
         self._around = around
-        self._directory = directory
+        self._notify_path = notify_path
         self._nofile = nofile
         """The limits that the daemon itself was started with; its children get them back."""
         self._launches: dict[str, tuple[ProcessSpec, spawn.Launch]] = {}
@@ -216,11 +216,11 @@ class Processes:
             output = self._outputs[name] = self._output.open(name, spec.log)
         notify = None
         if spec.ready.kind == "notify":
-            notify = f"{self._directory}/{name}.sock"
             if name not in self._notify:
                 self._notify[name] = NotifySocket(
-                    self._reactor, notify, lambda said, _pid: self._notified(name, said)
+                    self._reactor, self._notify_path(name), lambda said, _pid: self._notified(name, said)
                 )
+            notify = self._notify[name].path
         launch = spawn.prepare(spec, name, self._around, output=output, notify=notify)
         if spec.user or spec.group:
             uid, gid = spawn.owner(spec)

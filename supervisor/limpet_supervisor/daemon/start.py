@@ -213,7 +213,7 @@ class Daemon:
                 injection="" if spec.release_root else injection,
                 values=values,
             ),
-            directory=f"{run.path}/notify",
+            notify_path=self._ground.notify,
             nofile=self._nofile,
             judge=lambda name, liveness: self._reports().judge(name, liveness),
         )

@@ -2,7 +2,8 @@
 
 import socket
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 from limpet_supervisor.runtime.reactor import Reactor
 
@@ -90,11 +91,24 @@ def candidates(address: Address) -> list[Address] | None:
     return None
 
 
-def resolve(reactor: Reactor, address: Address, callback: Callable[[list[Address], str], None]) -> None:
-    """Asks the system's resolver in a thread of its own; `callback` gets the addresses, or none and why."""
+_OnResolved = Callable[[list[Address], str], None]
+_asked: Final[dict[tuple[Reactor, str, int], list[_OnResolved]]] = {}
+"""Who waits for the addresses of a name: one thread asks, though attempts are given up and repeated."""
+
+
+def resolve(reactor: Reactor, address: Address, callback: _OnResolved) -> None:
+    """Asks the system's resolver in a thread, one a name; `callback` gets the addresses, or none and why.
+
+    Raises:
+        RuntimeError: no thread can be started.
+    """
     import threading
 
     host, port = address.host, address.port
+    key = (reactor, host, port)
+    if (waiting := _asked.get(key)) is not None:
+        waiting.append(callback)
+        return
 
     def ask() -> None:
         found: list[Address] = []
@@ -106,6 +120,11 @@ def resolve(reactor: Reactor, address: Address, callback: Callable[[list[Address
                 found.append(Address(family, str(target[0]), int(target[1])))
         except (OSError, UnicodeError) as error:
             why = f"{host}: {getattr(error, 'strerror', None) or error}"
-        reactor.call_from_thread(lambda: callback(found, why))
+        reactor.call_from_thread(lambda: answered(found, why))
+
+    def answered(found: list[Address], why: str) -> None:
+        for each in _asked.pop(key):
+            reactor.call_soon(partial(each, list(found), why))
 
     threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
+    _asked[key] = [callback]
