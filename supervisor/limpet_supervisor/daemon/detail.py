@@ -110,7 +110,6 @@ class Details:
 
         Raises:
             NoSuchProcess: there is none of that name.
-            LimpetError: the node has too much to look at.
         """
         instance = self._node.tree.instances[self._observer.names(name)[0]]
         running = self._node.processes.running.get(instance.name)

@@ -51,11 +51,7 @@ class Sampler:
         self._waiting: list[tuple[Callable[[Taken], None], Callable[[LimpetError], None]]] = []
 
     def take(self, then: Callable[[Taken], None], failed: Callable[[LimpetError], None]) -> None:
-        """Calls `then` with a sample that is at most a second old, now or soon.
-
-        Raises:
-            LimpetError: the node has too much to look at.
-        """
+        """Calls `then` with a sample that is at most a second old, now or soon; or `failed`, soon."""
         now = self._node.reactor.now()
         if now - self._last.at < _FRESH:
             then(self._last)
@@ -82,11 +78,7 @@ class Sampler:
             for _, tell in waiting:
                 tell(error)
 
-        try:
-            self._aside.do(lambda: measure(pids), measured, not_measured)
-        except LimpetError:
-            self._waiting.clear()
-            raise
+        self._aside.do(lambda: measure(pids), measured, not_measured)
 
     def _figures(self, name: str, found: dict[str, Figures]) -> Figures:
         try:

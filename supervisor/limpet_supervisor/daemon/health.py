@@ -15,7 +15,7 @@ import msgspec
 from limpet_supervisor.core.state import Instance, Outcome
 from limpet_supervisor.errors import LimpetError
 from limpet_supervisor.model.figures import Figures, Limit
-from limpet_supervisor.model.health import WELL, Line, Result, Status
+from limpet_supervisor.model.health import WELL, Line, Result, Status, Vitals
 from limpet_supervisor.model.masking import masked_text
 from limpet_supervisor.model.spec import Liveness
 from limpet_supervisor.model.status import NodeFacts, NodeState
@@ -24,8 +24,8 @@ from limpet_supervisor.runtime import host
 from limpet_supervisor.runtime.agents import AgentConnection
 from limpet_supervisor.runtime.aside import Aside
 from limpet_supervisor.wire import messages as m
-from limpet_supervisor.wire.agent import AgentAnswer
 
+from .changes import Changes, Key, unsaid
 from .figures import Sampler, Taken
 from .lints import storm
 from .node import Node
@@ -36,6 +36,7 @@ _FRESH: Final = 5.0
 """Seconds for which what can run out is good enough."""
 _STALE: Final = 2.0
 """Seconds beyond its period and timeout after which a result says nothing any more."""
+_LOOP: Final = "loop"
 _CHECKS: Final = 200
 """Checks of one process that are kept."""
 _REASON: Final = 500
@@ -46,6 +47,7 @@ class Health:
     """Knows how all is.
 
     Args:
+        changes: tells that a check of a process fails, or passes again.
         directories: whose file systems must not run full.
     """
 
@@ -57,11 +59,10 @@ class Health:
         monitor: Monitor,
         aside: Aside,
         sampler: Sampler,
+        changes: Changes,
         directories: tuple[str, ...],
     ) -> None:
         self.garbage = 0
-        self.telemetry: set[AgentConnection] = set()
-        """Agents of processes that use limpet.telemetry."""
         self._been_ready: set[str] = set()
         """Processes of which every instance that shall run has been ready at once."""
         self._node = node
@@ -70,6 +71,7 @@ class Health:
         self._monitor = monitor
         self._aside = aside
         self._sampler = sampler
+        self._changes = changes
         self._directories = directories
         self._results: dict[AgentConnection, dict[str, tuple[float, Result]]] = {}
         self._limits: tuple[Line, ...] = ()
@@ -78,24 +80,14 @@ class Health:
 
     # -- what agents say ----------------------------------------------------------------------------------
 
-    def wanted(self, connection: AgentConnection) -> None:
-        """The application has something for us: what?"""
-
-        def served(answer: AgentAnswer) -> None:
-            if not answer.re or not isinstance(answer.data, dict):
-                return
-            if answer.data.get("telemetry") is True:
-                self.telemetry.add(connection)
-            names = answer.data.get("checks")
-            if isinstance(names, list) and names:
-                known = self._results.setdefault(connection, {})
-                now = self._node.reactor.now()
-                for name in names[:_CHECKS]:
-                    if isinstance(name, str) and name not in known:
-                        known[name] = now, Result(name, reason="it has not run yet")
-                self._monitor.hold(connection, lambda each: each is connection)
-
-        connection.request("serve", served)
+    def registered(self, connection: AgentConnection, names: list[str]) -> None:
+        """A process has these checks; each will be pushed when it has run."""
+        known = self._results.setdefault(connection, {})
+        now = self._node.reactor.now()
+        for name in names[:_CHECKS]:
+            if name not in known:
+                known[name] = now, Result(name, reason="it has not run yet")
+        self._monitor.hold(connection, lambda each: each is connection)
 
     def pushed(self, connection: AgentConnection, data: Any) -> None:
         """A result of a check."""
@@ -107,6 +99,7 @@ class Health:
         known = self._results.setdefault(connection, {})
         if result.gone:
             known.pop(result.check, None)
+            self._changes.forget(connection, result.check)
             return
         if len(known) >= _CHECKS and result.check not in known:
             self.garbage += 1
@@ -115,6 +108,30 @@ class Health:
             result, check=result.check[:_REASON], reason=masked_text(result.reason[:_REASON])
         )
         known[result.check] = self._node.reactor.now(), result
+        if result.status is not Status.UNKNOWN:
+            self._tell(connection, result.check, result.reason, fails=result.status not in WELL)
+
+    def felt(self, connection: AgentConnection, _vitals: Vitals) -> None:
+        """An agent has told its vitals: is its loop blocked, or was it?"""
+        seconds, text = self._monitor.blocked(connection) or (0.0, "")
+        reason = f"{text} for {format_duration(seconds)}" if seconds else ""
+        self._tell(connection, _LOOP, reason, fails=seconds > 0)
+
+    def _tell(self, connection: AgentConnection, check: str, reason: str, *, fails: bool) -> None:
+        """A check of a process has come to this; it is an event if it has changed."""
+
+        def tell(fails: bool, untold: int) -> None:
+            process = self.name_of(connection)
+            detail = {"check": check, "process": process, "reason": reason}
+            about = connection.process, connection.pid
+            if fails:
+                text = f"{process}: check {check} fails{f': {reason}' if reason else ''}{unsaid(untold)}"
+                self._node.publish("check_failed", about[0], text, about[1], detail)
+            else:
+                text = f"{process}: check {check} passes again{unsaid(untold)}"
+                self._node.publish("check_passed", about[0], text, about[1], detail)
+
+        self._changes.now(Key(connection, check), tell, fails=fails)
 
     # -- what is so now -----------------------------------------------------------------------------------
 
@@ -250,13 +267,13 @@ class Health:
 
     def _loop(self, name: str, connection: AgentConnection, seconds: float, text: str) -> Line:
         if seconds:
-            return Line("loop", Status.FAILING, process=name, reason=f"{text} for {format_duration(seconds)}")
+            return Line(_LOOP, Status.FAILING, process=name, reason=f"{text} for {format_duration(seconds)}")
         vitals = self._monitor.felt(connection)
         longest = vitals.lag.max if vitals is not None and vitals.lag is not None else 0.0
         if longest > self._spec.loop:
             reason = f"its event loop was blocked for {format_duration(longest)} within the last 10s"
-            return Line("loop", Status.WARNING, process=name, reason=reason)
-        return Line("loop", Status.OK, process=name)
+            return Line(_LOOP, Status.WARNING, process=name, reason=reason)
+        return Line(_LOOP, Status.OK, process=name)
 
     def name_of(self, connection: AgentConnection) -> str:
         """`web.1`, or `web.1/4711` for a process below it."""
@@ -284,7 +301,6 @@ class Health:
         here = set(self._node.agents)
         for gone in self._results.keys() - here:
             del self._results[gone]
-        self.telemetry &= here
 
     # -- what can run out ---------------------------------------------------------------------------------
 
@@ -311,19 +327,13 @@ class Health:
             told((Line("disk", Status.UNKNOWN, reason=error.why, critical=False),))
 
         def sampled(taken: Taken) -> None:
-            try:
-                self._aside.do(
-                    lambda: host.limits(*directories),
-                    lambda limits: told(tuple(self._out(limits, taken.figures))),
-                    failed,
-                )
-            except LimpetError as error:
-                failed(error)
+            self._aside.do(
+                lambda: host.limits(*directories),
+                lambda limits: told(tuple(self._out(limits, taken.figures))),
+                failed,
+            )
 
-        try:
-            self._sampler.take(sampled, failed)
-        except LimpetError as error:
-            failed(error)
+        self._sampler.take(sampled, failed)
 
     def _out(self, limits: Iterable[Limit], figures: Iterable[Figures]) -> Iterator[Line]:
         spec = self._spec

@@ -26,6 +26,7 @@ from .health import Health
 from .node import Node
 from .observe import Observer
 from .vitals import Monitor
+from .wants import Wants
 
 WITHIN: Final = 1.0
 """Seconds that the agents have."""
@@ -57,6 +58,7 @@ class Metrics:
         observer: Observer,
         *,
         health: Health,
+        wants: Wants,
         monitor: Monitor,
         sampler: Sampler,
         counts: Counts,
@@ -67,6 +69,7 @@ class Metrics:
         self._node = node
         self._observer = observer
         self._health = health
+        self._wants = wants
         self._monitor = monitor
         self._sampler = sampler
         self._counts = counts
@@ -90,13 +93,7 @@ class Metrics:
         def failed(_error: LimpetError) -> None:
             self._ask(lambda asked, late: self._render((), asked, late))
 
-        def look() -> None:
-            try:
-                self._sampler.take(sampled, failed)
-            except LimpetError as error:
-                failed(error)
-
-        self._health.look_at_limits(look)
+        self._health.look_at_limits(lambda: self._sampler.take(sampled, failed))
 
     def _tell(self, text: bytes | None) -> None:
         waiting, self._waiting = self._waiting, []
@@ -137,13 +134,13 @@ class Metrics:
                 if not waiting and asking_is_over:
                     finish()
 
-            op = "telemetry" if connection in self._health.telemetry else "ping"
+            op = "telemetry" if connection in self._wants.telemetry else "ping"
             waiting[connection] = connection.request(op, answered)
 
         asking_is_over = False
         timer = reactor.call_later(WITHIN, finish)
         for connection in list(self._node.agents):
-            if connection in self._health.telemetry or self._monitor.felt(connection) is not None:
+            if connection in self._wants.telemetry or self._monitor.felt(connection) is not None:
                 ask(connection)
         asking_is_over = True
         if not waiting:
@@ -200,10 +197,7 @@ class Metrics:
             kernel = _kernel({each.name: each.pid for each in processes if each.pid is not None}, now, pss)
             return render([*families(facts, kernel, application.dropped), *theirs])
 
-        try:
-            self._aside.do(work, self._tell, lambda _error: self._tell(None))
-        except LimpetError:
-            self._tell(None)
+        self._aside.do(work, self._tell, lambda _error: self._tell(None))
 
     def _facts(self, instance: Instance, figures: Figures | None) -> ProcessFacts:
         ends = {cause: count for (name, cause), count in self._counts.ends.items() if name == instance.name}

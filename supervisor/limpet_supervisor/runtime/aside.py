@@ -3,6 +3,9 @@
 The memory of a process that waits for a device cannot be read before it goes on, and with it nor can its
 command line and environment (proc(5)). One piece at a time, each in a thread of its own that ends with it:
 a node that nobody looks at has none.
+
+Guarantee: however long the kernel makes them wait, there are never more than a few threads: each scrape of a
+node whose disk hangs would leave one for ever otherwise, up to the limit of tasks that its processes share.
 """
 
 from _thread import start_new_thread
@@ -18,6 +21,9 @@ _WAITING: Final = 64
 """Pieces that may wait for their turn."""
 _WITHIN: Final = 4.0
 """Seconds after which a piece is given up; its thread ends when the kernel lets it."""
+_LEFT: Final = 4
+"""Threads of pieces that were given up, from which on nothing more is begun before one of them has ended."""
+_WHAT: Final = "It could not be looked at"
 
 Result = TypeVar("Result")
 Piece = tuple[Callable[[], Any], Callable[[Any], None], Callable[[LimpetError], None]]
@@ -31,6 +37,8 @@ class Aside:
         self._waiting: deque[Piece] = deque()
         self._current: object | None = None
         self._timer: Timer | None = None
+        self._left = 0
+        """Threads of pieces that were given up and have not ended."""
 
     def do(
         self,
@@ -43,13 +51,13 @@ class Aside:
         Args:
             work: runs in another thread; it touches nothing that the loop changes.
             then: called on the loop.
-            failed: called on the loop if `work` raises, or is given up.
-
-        Raises:
-            LimpetError: too much waits already.
+            failed: called on the loop if `work` raises, is given up, or too much waits already. Neither is
+                called before this method has returned.
         """
         if len(self._waiting) >= _WAITING:
-            raise LimpetError("The node has too much to look at", "a process that hangs keeps it waiting")
+            error = LimpetError("The node has too much to look at", "a process that hangs keeps it waiting")
+            self._reactor.call_soon(lambda: failed(error))
+            return
         self._waiting.append((work, then, failed))
         if self._current is None:
             self._next()
@@ -64,24 +72,39 @@ class Aside:
         piece = self._current = object()
 
         def ended(tell: Callable[[], None]) -> None:
-            if self._current is piece:  # else it was given up, and nobody waits for it
+            if self._current is piece:
                 self._next()
                 tell()
+
+        def done(tell: Callable[[], None]) -> None:
+            if self._current is not piece:  # it was given up, and nobody waits for it
+                self._left -= 1
+            ended(tell)
+
+        def fail(why: str) -> None:
+            ended(lambda: failed(LimpetError(_WHAT, why)))
 
         def run() -> None:
             try:
                 result = work()
             except Exception as error:  # noqa: BLE001 - it becomes the answer
                 why = f"{type(error).__name__}: {error}"
-                self._reactor.call_from_thread(
-                    lambda: ended(lambda: failed(LimpetError("It could not be looked at", why)))
-                )
+                self._reactor.call_from_thread(lambda: done(lambda: failed(LimpetError(_WHAT, why))))
             else:
-                self._reactor.call_from_thread(lambda: ended(lambda: then(result)))
+                self._reactor.call_from_thread(lambda: done(lambda: then(result)))
 
         def give_up() -> None:
-            why = f"the kernel has not answered for {_WITHIN:g}s: the process waits for a device"
-            ended(lambda: failed(LimpetError("It could not be looked at", why)))
+            self._left += 1
+            fail(f"the kernel has not answered for {_WITHIN:g}s: a process, or a disk, waits for a device")
 
+        if self._left >= _LEFT:
+            why = "what was looked at before still waits for the kernel: a process, or a disk, hangs"
+            self._reactor.call_soon(lambda: fail(why))
+            return
+        try:
+            start_new_thread(run, ())
+        except RuntimeError as error:  # EAGAIN: no more tasks for this user, or this control group
+            why = str(error)
+            self._reactor.call_soon(lambda: fail(why))
+            return
         self._timer = self._reactor.call_later(_WITHIN, give_up)
-        start_new_thread(run, ())
