@@ -1,5 +1,14 @@
 """Whom an agent may speak for."""
 
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from limpet_supervisor.runtime.agents import Agents
+from limpet_supervisor.runtime.reactor import Reactor
+from limpet_supervisor.wire import agent as wire
 from support.node import running
 
 LIAR = """
@@ -25,3 +34,29 @@ ready = { log = "refused" }
 """
     with running(toml, files={"liar.py": LIAR}) as made:
         assert made.status()["db.1"].agent == "none"
+
+
+def test_what_a_refused_agent_has_said_in_the_same_breath_is_not_heard(tmp_path: Path) -> None:
+    reactor = Reactor()
+    path = str(tmp_path / "a.sock")
+    heard: list[Any] = []
+    agents = Agents(
+        reactor,
+        path,
+        bundle=lambda _python: wire.bundle(()),
+        uids=frozenset(),
+        owner=lambda _pid: "liar.1",
+        on_push=lambda _connection, kind, _data: heard.append(kind),
+    )
+    body = msgspec.json.encode(wire.Hello(1, 1, "db.1", "3.11.7"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as liar:
+        liar.connect(path)
+        liar.sendall(
+            len(body).to_bytes(4, "big") + body + wire.encode({"id": 0, "item": "health", "data": {}})
+        )
+        while not agents.garbage:
+            reactor.turn()
+        assert liar.recv(1) == b""
+    assert not heard
+    agents.close()
+    reactor.close()

@@ -129,6 +129,8 @@ class AgentConnection:
             data, bodies = b"", []
         try:
             for body in bodies:
+                if self._socket.fileno() < 0:  # refused: what else it says is nobody's
+                    return
                 self._take(body)
         except msgspec.DecodeError:
             self._agents.garbage += 1
