@@ -53,10 +53,15 @@ def status_row(process: ProcessStatus) -> tuple[str, ...]:
 
 
 def remarks(process: ProcessStatus) -> list[str]:
-    """What there is to say beyond the cells: why it is in its state, why it has no agent."""
+    """What there is to say beyond the cells: why it is in its state, has no agent, what of it fails."""
     found = [process.reason] if process.reason else []
     if process.agent == "none" and process.pid is not None and process.agent_reason:
         found.append(f"no agent: {process.agent_reason}")
+    for failure in process.failures:
+        if failure.quarantined:
+            what = f"telemetry {'handler ' if failure.events else ''}{failure.id}"
+            where = "" if failure.process == process.name else f" in {failure.process}"
+            found.append(f"{what}{where} fails: {failure.reason}")
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from limpet_supervisor.model.status import Event
 from limpet_supervisor.wire import messages as m
 from support.node import BOUND, PYTHON, Node, node, running
 
@@ -256,3 +257,32 @@ shutdown = "infinity"
 def _lines(made: Node) -> dict[str, Any]:
     reply: m.HealthReply = made.request(m.Health())
     return {line.check: line.status.value for line in reply.lines}
+
+
+def test_a_check_that_fails_and_passes_again_is_two_events_and_not_one_for_each_result() -> None:
+    with running(WEB, files={"app.py": APP}) as made:
+        served(made)
+        (made.directory / "down").touch()
+        failed = made.wait_event("check_failed", "web.1")
+        assert failed.text == "web.1: check database fails: refused postgres://shop:***@db/shop"
+        assert (failed.detail["check"], failed.pid) == ("database", made.status()["web.1"].pid)
+        for _ in range(3):  # it runs, and fails, again and again meanwhile
+            (made.directory / "cold").touch()
+            made.wait_for(lambda: _check(made, "cache") == "failing")
+            (made.directory / "cold").unlink()
+            made.wait_for(lambda: _check(made, "cache") == "ok")
+        made.wait_event("check_failed", "web.1", text="check cache fails: it returned False")
+        (made.directory / "down").unlink()
+        made.wait_event("check_passed", "web.1", text="web.1: check database passes again")
+        assert [each.kind for each in _events(made) if "database" in each.text] == [
+            "check_failed",
+            "check_passed",
+        ]
+        (made.directory / "block").touch()
+        made.wait_event("check_failed", "web.1", text="check loop fails: its event loop is blocked in main")
+
+
+def _events(made: Node) -> list[Event]:
+    with made.client() as client:
+        found = list(client.stream(m.Events(last=1000), timeout=BOUND))
+    return [each.event for each in found if isinstance(each, m.EventItem)]

@@ -63,7 +63,7 @@ complete    completion that runs none of the application's code
 levels      levels of loggers, changed for a while and put back
 channel     frames out: bounded, never blocking
 checks      runs the application's health checks
-reports     what the application has for the daemon: checks and metrics
+reports     what the application has for the daemon: checks, metrics, failures of telemetry
 samplings   profiles that the daemon asks for, where it may not look from outside
 tracing     the daemon's right to look at the process from outside
 wire        requests in: `start`, `handle`, `tick`, `stop`, what stage 0 calls

@@ -66,6 +66,8 @@ class _Agent:
                 self._answer(request, "served", load("reports").serve(self.services.get("checks")))
             case "telemetry":
                 self._apart(request, "telemetry", load("reports").telemetry)
+            case "failures":
+                self._apart(request, "failures", load("reports").failures)
             case "vitals":
                 vitals = self.services.get("vitals")
                 (vitals.hold if frame["on"] else vitals.release)("daemon", frame["limit"])

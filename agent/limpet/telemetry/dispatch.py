@@ -17,7 +17,7 @@ from time import monotonic, time
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-from .failures import Failure, contained, describe, sources
+from .failures import Failure, changed, contained, describe, named, sources
 
 __all__ = [
     "AlreadyExists",
@@ -78,6 +78,7 @@ class _Attached:
         "function",
         "id",
         "missed",
+        "name",
         "quarantined",
         "reason",
         "retry_at",
@@ -89,6 +90,8 @@ class _Attached:
         self.events = events
         self.function = function
         self.config = config
+        self.name = ""
+        """The id as text; made when it first fails, for an id that is no text has code of its own."""
         self.failed = 0
         self.missed = 0
         self.reason = ""
@@ -202,6 +205,8 @@ def detach(id_: Hashable) -> None:
             else:
                 del _by_event[event]
         _enter(attached.events)
+    if attached.quarantined:
+        changed()
 
 
 def list_handlers(prefix: Event = ()) -> list[Handler]:
@@ -309,6 +314,7 @@ def _failed(attached: _Attached, event: Event, error: BaseException, *, trial: b
             if not contained(error):
                 return False
             attached.failed += 1
+            attached.name = attached.name or named(attached.id)
             attached.reason = describe(error)
             attached.at = time()
             if attached.quarantined and not trial:
@@ -330,6 +336,7 @@ def _failed(attached: _Attached, event: Event, error: BaseException, *, trial: b
                 "stacktrace": error.__traceback__,
             },
         )
+        changed()
     except Exception as failure:  # noqa: BLE001 - no stack or memory left: the caller is not told even then
         attached.reason = f"{type(failure).__name__} while its failure was noted"
     return True
@@ -346,6 +353,7 @@ def _recovered(attached: _Attached, event: Event) -> None:
         {"monotonic_time": monotonic(), "system_time": time(), "missed": missed},
         {"handler_id": attached.id, "handler_config": attached.config, "event_name": event},
     )
+    changed()
 
 
 def _failures() -> list[Failure]:
@@ -354,7 +362,7 @@ def _failures() -> list[Failure]:
     with _lock:
         return [
             Failure(
-                attached.id if isinstance(attached.id, str) else repr(attached.id),
+                attached.name,
                 [".".join(event) for event in attached.events],
                 attached.quarantined,
                 attached.failed,

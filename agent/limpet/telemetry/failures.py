@@ -6,7 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from limpet.agent import want_soon
+
 __all__ = ["Failure", "failures"]
+
+LONGEST_NAME = 200
+"""Characters of a handler's id."""
 
 
 class Failure(NamedTuple):
@@ -37,6 +42,18 @@ sources: list[Callable[[], list[Failure]]] = []
 def failures() -> list[Failure]:
     """Every attached handler and every poll that has failed since this process began (or was forked)."""
     return [failure for source in sources for failure in source()]
+
+
+def changed() -> None:
+    """Lets the node know that something fails, or does so no more, if there is one around this process."""
+    # Any thread, in any state: a handler is called where its event happens.
+    want_soon()
+
+
+def named(id_: object) -> str:
+    """An id as text, of bounded length."""
+    text = id_ if isinstance(id_, str) else answer(repr, id_)
+    return text[:LONGEST_NAME]
 
 
 def describe(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from time import monotonic, time
 from limpet.durations import seconds
 
 from .dispatch import execute
-from .failures import Failure, contained, describe, sources
+from .failures import Failure, changed, contained, describe, sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Poll:
         if self._stopped is not None:
             self._stopped.set()
         _polls.pop(id(self), None)
+        if self._failing:
+            changed()
 
     def __repr__(self) -> str:
         return f"<poll {self.name} every {self.every:g} s>"
@@ -78,7 +80,7 @@ class Poll:
             if not contained(error):
                 raise
             self.failed += 1
-            self._failing = True
+            was, self._failing = self._failing, True
             self._reason = describe(error)
             self._at = time()
             execute(
@@ -91,8 +93,12 @@ class Poll:
                     "stacktrace": error.__traceback__,
                 },
             )
+            if not was:
+                changed()
         else:
-            self._failing = False
+            if self._failing:
+                self._failing = False
+                changed()
 
     def failure(self) -> Failure | None:
         """How it has failed, if ever; `quarantined` says that it did so the last time."""

@@ -16,7 +16,7 @@ from limpet_supervisor.core.state import FAULTS, Instance, Life, Tree, plant
 from limpet_supervisor.core.tree import is_settled, step
 from limpet_supervisor.model.health import Vitals
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
-from limpet_supervisor.model.status import Death, Event, NodeState
+from limpet_supervisor.model.status import Death, Event, HandlerFailure, NodeState
 from limpet_supervisor.runtime.agents import Agents
 from limpet_supervisor.runtime.output import Output
 from limpet_supervisor.runtime.reactor import Reactor, Timer
@@ -68,6 +68,8 @@ class Node:
         """Called after each change, until they remove themselves."""
         self.vitals: Callable[[str], Vitals | None] = _unknown
         """What an instance feels like from within, as far as somebody measures it."""
+        self.failures: Callable[[str], tuple[HandlerFailure, ...]] = _none
+        """What of an instance's telemetry has failed, as far as it has told."""
         self.processes: Processes
         self._boxes = boxes
         self._log = log
@@ -295,6 +297,11 @@ class Node:
 
 def _unknown(_name: str) -> None:
     """Nobody measures it."""
+
+
+def _none(_name: str) -> tuple[HandlerFailure, ...]:
+    """Nothing has."""
+    return ()
 
 
 def _raise(error: Exception) -> None:

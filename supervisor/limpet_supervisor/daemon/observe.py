@@ -120,6 +120,7 @@ class Observer:
             lag=_rounded(vitals.lag.max) if vitals and vitals.lag else None,
             gil_wait=_rounded(vitals.gil_wait.max) if vitals and vitals.gil_wait else None,
             gc_pause=_rounded(vitals.gc.pause) if vitals else None,
+            failures=self._node.failures(instance.name),
         )
 
     def agents(self, instance: Instance) -> tuple[str, ...]:

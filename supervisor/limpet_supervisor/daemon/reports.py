@@ -1,4 +1,4 @@
-"""What processes report of themselves, and what comes of it: health, vitals, metrics, the HTTP endpoint.
+"""What processes report of themselves, and what comes of it: health, vitals, telemetry, metrics, HTTP.
 
 Loaded when the first of it is needed: a node whose application reports nothing, and that serves nothing over
 HTTP, has none of it.
@@ -14,13 +14,16 @@ from limpet_supervisor.runtime.agents import WANT, AgentConnection
 from limpet_supervisor.runtime.aside import Aside
 from limpet_supervisor.wire import messages as m
 
+from .changes import Changes
 from .control import Answer, Control
 from .counts import Counts
 from .figures import Sampler
 from .health import Health
 from .node import Node
 from .observe import Observer
+from .quarantine import Quarantine
 from .vitals import Monitor
+from .wants import Wants
 
 if TYPE_CHECKING:
     from .http import Endpoint
@@ -49,14 +52,18 @@ class Reports:
         self.aside = Aside(node.reactor)
         self.sampler = Sampler(node, self.aside)
         self.monitor = Monitor(node, float(node.spec.health.loop))
+        self._changes = Changes(node.reactor)
         self.health = Health(
             node,
             observer,
             monitor=self.monitor,
             aside=self.aside,
             sampler=self.sampler,
+            changes=self._changes,
             directories=directories,
         )
+        self._quarantine = Quarantine(node, self._changes, self.health.name_of)
+        self._wants = Wants(node.reactor, checks=self.health.registered, telemetry=self._quarantine.look)
         self._node = node
         self._observer = observer
         self._counts = counts
@@ -65,6 +72,9 @@ class Reports:
         self._metrics: Metrics | None = None
         self._endpoint: Endpoint | None = None
         node.vitals = self.monitor.worst
+        node.failures = self._quarantine.of
+        node.agents.on_lost = self._lost
+        self.monitor.listeners[self] = self.health.felt
         node.conditions[self] = self.health.note_ready
         self.health.note_ready()
         for name in node.processes.running:
@@ -78,7 +88,12 @@ class Reports:
             case "vitals":
                 self.monitor.pushed(connection, data)
             case str() if kind == WANT:
-                self.health.wanted(connection)
+                self._wants.wanted(connection)
+
+    def _lost(self, connection: AgentConnection) -> None:
+        self._wants.lost(connection)
+        self._quarantine.lost(connection)
+        self._changes.forget(connection)
 
     def lives(self, name: str) -> None:
         """An instance whose liveness is its loop's: its vitals are wanted."""
@@ -104,6 +119,7 @@ class Reports:
                 self._node,
                 self._observer,
                 health=self.health,
+                wants=self._wants,
                 monitor=self.monitor,
                 sampler=self.sampler,
                 counts=self._counts,

@@ -74,6 +74,26 @@ class Member(Struct, frozen=True):
     """`ready`, `none`, or `helper`: one that multiprocessing has started for itself."""
 
 
+class HandlerFailure(Struct, frozen=True):
+    """A handler of an application's telemetry that has failed, or a function that it polls."""
+
+    process: str
+    """`web.1`, `web.1/4711`."""
+    id: str
+    events: tuple[str, ...]
+    """Their names, with dots; none of a poll."""
+    quarantined: bool
+    """It fails, and is left out until it is tried again; False: it works again."""
+    failed: int
+    """Calls in which it raised."""
+    missed: int
+    """Events of which it was not told."""
+    reason: str
+    """What it raised last."""
+    at: float
+    """When, as Unix seconds."""
+
+
 class ProcessStatus(Struct, frozen=True):
     """A line of `status`."""
 
@@ -105,6 +125,8 @@ class ProcessStatus(Struct, frozen=True):
     """Seconds that a thread in it has waited at most for the interpreter, or a CPU, within the last ten."""
     gc_pause: float | None = None
     """Seconds of the longest pause for its garbage collector within the last ten."""
+    failures: tuple[HandlerFailure, ...] = ()
+    """What of its telemetry has failed, as of the last failure or recovery."""
 
 
 class NodeFacts(Struct, frozen=True):
@@ -139,6 +161,10 @@ EVENTS: Final = {
     "scaled": "a process has another number of instances",
     "evaluated": "somebody evaluates in a process: who, where, the beginning of what",
     "level": "somebody changes the level of a logger in a process, or puts it back",
+    "check_failed": "a check of a process fails that did not: one of its own, or `loop`",
+    "check_passed": "a check of a process that failed passes again",
+    "handler_failed": "a handler of a process's telemetry raises and is left out; `detail` is as in `status`",
+    "handler_recovered": "such a handler works again",
     "node_ready": "everything is ready",
     "node_stopping": "the node stops",
 }

@@ -200,6 +200,8 @@ class Agents:
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         mask = os.umask(0o111 if uids else 0o177)
         try:
+        self.on_lost: Callable[[AgentConnection], None] | None = None
+        """Called with an agent that is gone."""
             listening.bind(path)
         finally:
             os.umask(mask)
@@ -258,6 +260,8 @@ class Agents:
         pid, uid, _gid = _CREDENTIALS.unpack(raw)
         if uid not in self._uids and uid != 0:
             self.garbage += 1
+        if self.on_lost is not None:
+            self.on_lost(connection)
             connection.close()
             return
         self._connections[AgentConnection(self, connection, pid)] = None

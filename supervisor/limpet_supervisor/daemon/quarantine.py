@@ -1,0 +1,118 @@
+"""Handlers of the application's telemetry that fail, and what is polled for it: in `status`, and events.
+
+A process says that something has changed (`limpet.agent.want_soon`); it is then asked what fails. Nothing is
+asked of one in which nothing ever failed.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from limpet_supervisor.model.masking import masked_text
+from limpet_supervisor.model.status import HandlerFailure
+from limpet_supervisor.runtime.agents import AgentConnection
+from limpet_supervisor.wire.agent import AgentAnswer
+
+from .changes import Changes, Key, unsaid
+from .node import Node
+
+_MOST: Final = 100
+_LONGEST: Final = 300
+
+
+class Failure(Struct, frozen=True):
+    """A failure as `limpet.telemetry.failures` has it."""
+
+    id: str
+    events: tuple[str, ...]
+    quarantined: bool
+    failed: int
+    missed: int
+    reason: str
+    at: float
+
+
+class Quarantine:
+    """Knows what fails in which process.
+
+    Args:
+        changes: tells that something fails, and that it does so no more.
+        name_of: `web.1`, or `web.1/4711` for a process below it.
+    """
+
+    def __init__(self, node: Node, changes: Changes, name_of: Callable[[AgentConnection], str]) -> None:
+        self.garbage = 0
+        self._node = node
+        self._changes = changes
+        self._name_of = name_of
+        self._failures: dict[AgentConnection, tuple[HandlerFailure, ...]] = {}
+
+    def look(self, connection: AgentConnection) -> None:
+        """Asks a process that uses telemetry what fails in it."""
+
+        def answered(answer: AgentAnswer) -> None:
+            if answer.re == "failures":
+                self._take(connection, answer.data)
+
+        connection.request("failures", answered)
+
+    def of(self, instance: str) -> tuple[HandlerFailure, ...]:
+        """What has failed in the processes of an instance, as they last told."""
+        agents = self._node.agents.of(instance)
+        return tuple(failure for each in agents for failure in self._failures.get(each, ()))
+
+    def lost(self, connection: AgentConnection) -> None:
+        """The process is gone, and its handlers with it."""
+        self._failures.pop(connection, None)
+
+    def _take(self, connection: AgentConnection, data: object) -> None:
+        try:
+            told = msgspec.convert(data or [], list[Failure])[:_MOST]
+        except msgspec.ValidationError:
+            self.garbage += 1
+            return
+        process = self._name_of(connection)
+        now = tuple(
+            HandlerFailure(
+                process=process,
+                id=each.id[:_LONGEST],
+                events=each.events,
+                quarantined=each.quarantined,
+                failed=each.failed,
+                missed=each.missed,
+                reason=masked_text(each.reason[:_LONGEST]),
+                at=each.at,
+            )
+            for each in told
+        )
+        before = self._failures.get(connection, ())
+        if now:
+            self._failures[connection] = now
+        else:
+            self._failures.pop(connection, None)
+        here = {each.id for each in now}
+        for gone in (each for each in before if each.id not in here):
+            # Detached: it fails no more, and nobody can say that it works.
+            self._changes.forget(connection, f"handler {gone.id}")
+        for each in now:
+            self._tell(connection, each)
+
+    def _tell(self, connection: AgentConnection, failure: HandlerFailure) -> None:
+        def tell(fails: bool, untold: int) -> None:
+            about, detail = failure.process, msgspec.to_builtins(failure)
+            if fails:
+                text = f"{about}: {named(failure)} fails and is left out: {failure.reason}{unsaid(untold)}"
+                self._node.publish("handler_failed", connection.process, text, connection.pid, detail)
+            else:
+                missed = f", {failure.missed:,} events were not told to it" if failure.missed else ""
+                text = f"{about}: {named(failure)} works again{missed}{unsaid(untold)}"
+                self._node.publish("handler_recovered", connection.process, text, connection.pid, detail)
+
+        self._changes.now(Key(connection, f"handler {failure.id}"), tell, fails=failure.quarantined)
+
+
+def named(failure: HandlerFailure) -> str:
+    """`telemetry handler totals`; a poll's id says that it is one."""
+    return f"telemetry {'handler ' if failure.events else ''}{failure.id}"
