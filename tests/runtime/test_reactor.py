@@ -77,3 +77,22 @@ def test_what_was_ready_is_not_told_to_the_next_owner_of_its_number(reactor: Rea
         reactor.remove(fd)
     for fd in (first_read, first_write, second_read, second_write):
         os.close(fd)
+
+
+def test_a_bug_in_what_is_done_at_regular_times_does_not_end_it(reactor: Reactor) -> None:
+    """A look that is taken no more would say for ever that all is well."""
+    bugs: list[Exception] = []
+    reactor.on_error = bugs.append
+    calls = iter([0, 1, 1])
+    left = [3]
+
+    def look() -> None:
+        left[0] -= 1
+        if not left[0]:
+            periodic.cancel()
+        1 // next(calls)
+
+    periodic = reactor.call_every(0.001, look)
+    while left[0]:
+        reactor.turn()
+    assert [type(bug) for bug in bugs] == [ZeroDivisionError]

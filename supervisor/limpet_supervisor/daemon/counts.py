@@ -1,6 +1,7 @@
 """What has happened since the node began, counted for its metrics: starts, and ends by their cause."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from limpet_supervisor.model.status import Event
@@ -27,9 +28,12 @@ class Counts:
     def __init__(self) -> None:
         self.starts: Counter[str] = Counter()
         """By instance."""
-        self.ends: Counter[tuple[str, str]] = Counter()
-        """By instance and cause."""
         self.escalations = 0
+        self._ends: dict[str, Counter[str]] = {}
+
+    def ends(self, instance: str) -> Mapping[str, int]:
+        """How often it has ended, by the cause."""
+        return self._ends.get(instance, {})
 
     def heard(self, event: Event) -> None:
         """An event of the node's."""
@@ -37,11 +41,17 @@ class Counts:
             case "started":
                 self.starts[event.process] += 1
             case "exited":
-                self.ends[event.process, cause_of(event)] += 1
+                self._ended(event.process, cause_of(event))
             case "start_failed":
-                self.ends[event.process, "not_started"] += 1
+                self._ended(event.process, "not_started")
             case "escalated":
                 self.escalations += 1
+            case "removed":
+                self.starts.pop(event.process, None)
+                self._ends.pop(event.process, None)
+
+    def _ended(self, instance: str, cause: str) -> None:
+        self._ends.setdefault(instance, Counter())[cause] += 1
 
 
 def cause_of(event: Event) -> str:

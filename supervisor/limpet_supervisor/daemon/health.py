@@ -87,7 +87,7 @@ class Health:
         for name in names[:_CHECKS]:
             if name not in known:
                 known[name] = now, Result(name, reason="it has not run yet")
-        self._monitor.hold(connection, lambda each: each is connection)
+        self._monitor.need(connection)
 
     def pushed(self, connection: AgentConnection, data: Any) -> None:
         """A result of a check."""

@@ -200,7 +200,6 @@ class Metrics:
         self._aside.do(work, self._tell, lambda _error: self._tell(None))
 
     def _facts(self, instance: Instance, figures: Figures | None) -> ProcessFacts:
-        ends = {cause: count for (name, cause), count in self._counts.ends.items() if name == instance.name}
         running = self._node.processes.running.get(instance.name)
         return ProcessFacts(
             name=instance.name,
@@ -210,7 +209,7 @@ class Metrics:
             pid=instance.pid,
             restarts=instance.restarts,
             starts=self._counts.starts[instance.name],
-            ends=ends,
+            ends=self._counts.ends(instance.name),
             started_at=running.wall if running is not None else None,
             figures=figures,
         )

@@ -100,7 +100,7 @@ class Reports:
         instance = self._node.instance(name)
         liveness = self._node.spec_of(instance).liveness if instance is not None else None
         if liveness is not None and liveness.kind == "loop":
-            self.monitor.hold(("liveness", name), lambda each: each.process == name)
+            self.monitor.need(name)
 
     def judge(self, name: str, liveness: Liveness) -> tuple[bool | None, str]:
         """Whether an instance passes its liveness check, of kind `health` or `loop`; None: not known."""

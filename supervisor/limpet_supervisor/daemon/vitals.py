@@ -45,37 +45,51 @@ class Monitor:
         self.garbage = 0
         self._node = node
         self._limit = limit
-        self._wanted: dict[object, Wanted] = {}
+        self._held: dict[object, Wanted] = {}
+        self._needed: set[AgentConnection | str] = set()
         self._felt: dict[AgentConnection, Felt] = {}
         self._since: dict[AgentConnection, float] = {}
         """When each agent that measures was asked to."""
         self._look: Periodic | None = None
 
+    def need(self, whose: AgentConnection | str) -> None:
+        """Vitals are wanted of this agent, or of this instance's, as long as there is such a one."""
+        if whose not in self._needed:
+            self._needed.add(whose)
+            self._go_on()
+
     def hold(self, key: object, wanted: Wanted) -> None:
         """Vitals are wanted of all agents that `wanted` says yes to, until `release(key)`."""
-        self._wanted[key] = wanted
+        self._held[key] = wanted
+        self._go_on()
+
+    def release(self, key: object) -> None:
+        """Whoever held wants them no more."""
+        if self._held.pop(key, None) is not None:
+            self._ask()
+
+    def _go_on(self) -> None:
         if self._look is None:
             self._look = self._node.reactor.call_every(_LOOK_EVERY, self._ask)
         self._ask()
 
-    def release(self, key: object) -> None:
-        """Whoever held wants them no more."""
-        if self._wanted.pop(key, None) is None:
-            return
-        self._ask()
-        if not self._wanted and self._look is not None:
-            self._look.cancel()
-            self._look = None
-
     def _ask(self) -> None:
+        """Tells each agent whether it is meant. One look at each: they may be thousands, all with checks."""
         here = set(self._node.agents)
         for gone in self._since.keys() - here:
             del self._since[gone]
             self._felt.pop(gone, None)
-            self._wanted.pop(gone, None)
-        wanted = tuple(self._wanted.values())
+        instances = self._node.tree.instances
+        self._needed = {each for each in self._needed if each in here or each in instances}
+        if self._look is not None and not (self._held or self._needed):
+            self._look.cancel()
+            self._look = None
+        held = tuple(self._held.values())
+        needed = self._needed
         for connection in here:
-            on = any(each(connection) for each in wanted)
+            on = (
+                connection in needed or connection.process in needed or any(each(connection) for each in held)
+            )
             if on is (connection in self._since) or not connection.is_process:
                 continue
             if on:

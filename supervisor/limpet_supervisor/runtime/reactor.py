@@ -66,9 +66,11 @@ class Periodic:
         self._period = 0
 
     def _run(self) -> None:
-        self._callback()
-        if self._period:
-            self._timer = self._reactor.call_later(self._period, self._run)
+        try:
+            self._callback()
+        finally:  # also after a bug in it: a look that is taken no more would say for ever that all is well
+            if self._period:
+                self._timer = self._reactor.call_later(self._period, self._run)
 
 
 class Reactor:
