@@ -4,6 +4,7 @@ A command turns its words into requests; what answers them becomes lines by `sho
 console's own business (use, all, help, quit) have no `build`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -123,9 +124,13 @@ def _stacks(words: list[str]) -> list[Request]:
     return [messages.Stacks(name=name, native=native) for name in _names(words, "stacks NAME…")]
 
 
+_PROFILE: Final = "NAME [TIME] [-o FILE] [--rate N] [--native] [--gil] [--all]"
+
+
 def _profile(words: list[str]) -> list[Request]:
-    usage = "profile NAME [TIME] [--rate N] [--native] [--gil] [--all]"
+    usage = f"profile {_PROFILE}"
     rate, words = _option(words, "--rate")
+    path, words = _option(words, "-o", "--output")
     native, words = _switch(words, "--native")
     gil, words = _switch(words, "--gil")
     every, words = _switch(words, "--all")
@@ -139,6 +144,10 @@ def _profile(words: list[str]) -> list[Request]:
         samples = float(rate or 100)
     except ValueError as error:
         raise UsageError(f"{' '.join(words)}: {error}", todo=f"say: {usage}") from None
+    if path is not None:
+        from limpet_shell import profiles
+
+        profiles.check_writable(os.path.expanduser(path))
     return [messages.Profile(name=name, seconds=seconds, rate=samples, native=native, gil=gil, every=every)]
 
 
@@ -212,8 +221,8 @@ COMMANDS: Final = {
         ControlCommand("stacks", "NAME… [--native]", "what a process is doing, whether it answers", _stacks),
         ControlCommand(
             "profile",
-            "NAME [TIME] [--rate N] [--native] [--gil] [--all]",
-            "where it spends its time (10s of it)",
+            _PROFILE,
+            "where it spends its time (10s of it); -o saves it",
             _profile,
         ),
         *(
@@ -273,6 +282,11 @@ def _at(here: str, request: Request) -> Request:
 
         return replace(request, process=here)
     return request
+
+
+def of_all(command: ControlCommand, words: list[str]) -> tuple[bool, list[str]]:
+    """Whether a look or a tool is meant for every process, `--all`, and the other words."""
+    return _switch(words, "--all") if command.name in _LOOKS else (False, words)
 
 
 def names_first(requests: list[Request]) -> messages.Status | None:
@@ -340,7 +354,7 @@ def shower(
 
     Args:
         request: one of those that the command's words have become.
-        words: these; of logs they say what is shown of what comes.
+        words: these; of logs they say what is shown of what comes, of a profile where it is saved as well.
         paint: colours.
         terminal: control characters are escaped.
         as_json: of logs, an object a line.
@@ -356,7 +370,21 @@ def shower(
             return view.take(answer) + ([paint(note, "yellow")] if note and not as_json else [])
 
         return logs
+    path, _ = _option(words, "-o", "--output") if isinstance(request, messages.Profile) else (None, words)
+    if path is not None:
+        return lambda answer: [*show(answer, request, paint, terminal=terminal), *_saved(answer, path)]
     return lambda answer: show(answer, request, paint, terminal=terminal)
+
+
+def _saved(answer: AnyItem | AnyReply, path: str) -> list[str]:
+    """Saves a profile; says so."""
+    if not isinstance(answer, messages.ProfileReply):
+        return []
+    from limpet_shell import profiles
+
+    kind = profiles.format_of(path)
+    profiles.save(os.path.expanduser(path), profiles.content(answer.profiles, kind, lines=False))
+    return [f"saved to {printable(path)} ({kind})"]
 
 
 def show(

@@ -5,14 +5,16 @@ collapsed   a line for each stack: its frames, the outermost first, separated by
 speedscope  JSON, https://github.com/jlfwong/speedscope/wiki/Importing-from-custom-sources
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from limpet_shell.output import printable, table
+from limpet_shell.output import printable, table, to_json
 from limpet_shell.render import Paint
 from limpet_supervisor import __version__
+from limpet_supervisor.errors import LimpetError
 from limpet_supervisor.model.stacks import ProcessProfile, Rung
 
 _FRAME: Final = re.compile(r"(.*) \((.*?)(?::(\d+))?\)", re.DOTALL)
@@ -22,6 +24,50 @@ _LEAST: Final = 0.1
 """Percent of a function that is worth a line."""
 
 Counted = Counter[tuple[str, ...]]
+
+
+def format_of(path: str) -> str:
+    """By the name of the file."""
+    return "svg" if path.endswith(".svg") else "speedscope" if path.endswith(".json") else "collapsed"
+
+
+def content(profiles: Sequence[ProcessProfile], kind: str, *, lines: bool) -> str:
+    """The text of a file of that format; in collapsed stacks and pictures `lines` of a function may count."""
+    from limpet_shell import flamegraph
+
+    if kind == "speedscope":
+        return to_json(speedscope(profiles)) + "\n"
+    stacks = merged(profiles, lines=lines)
+    if kind == "collapsed":
+        return collapsed(stacks)
+    names = ", ".join(f"{each.process} (pid {each.pid})" for each in profiles)
+    first = profiles[0]
+    by = f"{first.by.value}{', GIL-biased' if first.by == 'agent' else ''}"
+    return flamegraph.svg(stacks, f"{names}: {stacks.total()} samples in {first.seconds:.1f}s, by {by}")
+
+
+def check_writable(path: str) -> None:
+    """Before the samples are taken, not after.
+
+    Raises:
+        LimpetError: no file can be written there.
+    """
+    directory = os.path.dirname(path) or "."
+    if not os.access(path if os.path.exists(path) else directory, os.W_OK) or os.path.isdir(path):
+        raise LimpetError(f"{path} cannot be written", todo="say -o with another FILE")
+
+
+def save(path: str, text: str) -> None:
+    """Writes it.
+
+    Raises:
+        LimpetError: it cannot be written.
+    """
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise LimpetError(f"{path} cannot be written", str(error.strerror)) from None
 
 
 class Place(NamedTuple):

@@ -1,9 +1,11 @@
 """The console on a real terminal, against a scripted node."""
 
+import pathlib
 from collections.abc import Iterator
 
 import pytest
 
+from limpet_supervisor.model.stacks import ProcessProfile, Rung
 from limpet_supervisor.model.status import Event
 from limpet_supervisor.wire import messages as m
 from support.command import shop
@@ -236,6 +238,34 @@ def test_all_asks_everywhere_and_groups_the_answers(console: Console) -> None:
     terminal, _, _ = console
     terminal.send(":all \"a\" + 'b'\r")
     terminal.wait_for("web.1, worker.1: <\"a\" + 'b'>")
+
+
+def test_ctrl_c_while_a_patch_is_checked_patches_nothing(console: Console) -> None:
+    terminal, node, _ = console
+    node.script = lambda request: iter(()) if isinstance(request, m.Evaluate) else answers(request)
+    terminal.send(":patch --all shop\r")
+    check = node.wait_for(m.Evaluate)
+    assert check == m.Evaluate(source="check_patch(module='shop')", process="web.1")
+    terminal.send("\x03")
+    terminal.wait_for("web.1 [1]>", 2)
+    terminal.send(":ps\r")
+    node.wait_for(m.Cancel)
+    terminal.wait_for("RESTARTS")
+    assert [each for each in node.requests if isinstance(each, m.Evaluate)] == [check]
+
+
+def test_ctrl_c_ends_a_profile_with_what_there_is_and_it_is_saved(console: Console) -> None:
+    terminal, node, place = console
+    terminal.send(f":profile web.1 60s -o {place.directory}/here.txt\r")
+    asked = node.wait_for(m.Profile)
+    terminal.send("\x03")
+    node.wait_for(m.Cancel)
+    counted = ((("main (app.py:1)", "work (app.py:2)"), 7),)
+    node.say(
+        asked, m.ProfileReply(profiles=(ProcessProfile("web.1", 1, Rung.PY_SPY, 100.0, 0.1, 7, counted),))
+    )
+    terminal.wait_for("here.txt (collapsed)")
+    assert pathlib.Path(place.directory, "here.txt").read_text() == "main (app.py);work (app.py) 7\n"
 
 
 def test_logs_are_followed_until_ctrl_c(console: Console) -> None:

@@ -55,6 +55,18 @@ def test_all_in_a_pipe_shows_equal_answers_together() -> None:
     assert done.returncode == 2
 
 
+def test_a_patch_everywhere_is_checked_everywhere_before_it_is_made_anywhere() -> None:
+    with open_shop() as (place, node):
+        done = place.run("remote", input=":patch --all shop\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = [(each.source, each.process) for each in node.requests if isinstance(each, m.Evaluate)]
+    places = ("web.1", "worker.1")
+    sources = ("check_patch(module='shop')", "patch(module='shop')")
+    assert asked == [(source, where) for source in sources for where in places]
+    titles = ("web.1, checked:", "worker.1, checked:", "web.1:", "worker.1:")
+    assert [line for line in done.stdout.splitlines() if line.endswith(":")] == list(titles)
+
+
 def test_in_a_pipe_statements_are_evaluated_one_after_the_other() -> None:
     program = "a\nfor x in y:\n    print(x)\nb\n:ps\ndef f():\n    pass\n\n\nc\n"
     with open_shop() as (place, node):

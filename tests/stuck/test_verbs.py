@@ -115,6 +115,17 @@ def test_a_profile_is_a_table_and_a_file(made: Node) -> None:
     assert "<title>dear (computes.py) (" in (made.directory / "graph.svg").read_text()
 
 
+def test_a_profile_in_the_console_and_by_ctl_is_saved_as_well(made: Node) -> None:
+    done = made.limpet("remote", input=":profile web.1 1s -o c.svg\n:profile web.1 1s -o /nowhere/c.svg\n")
+    assert "dear" in done.stdout
+    assert "saved to c.svg (svg)\n" in done.stdout
+    assert (made.directory / "c.svg").read_text().startswith("<?xml")
+    assert done.stderr == "limpet: /nowhere/c.svg cannot be written. say -o with another FILE\n"
+    facts = json.loads(made.limpet("ctl", "profile", "web.1", "1s", "-o", "c.json", "--json").stdout)
+    assert facts["profiles"][0]["process"] == "web.1"
+    assert json.loads((made.directory / "c.json").read_text())["profiles"][0]["type"] == "sampled"
+
+
 def test_a_profile_goes_to_standard_output_in_a_format(made: Node) -> None:
     done = made.limpet("profile", "web.2", "--seconds", "1", "--format", "collapsed")
     stacks = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())

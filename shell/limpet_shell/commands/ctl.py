@@ -29,8 +29,7 @@ def run(arguments: Namespace) -> int:
         return 0
     if command.build is None:
         raise UsageError(f"{command.name} is for the console", todo="see: remote, rpc")
-    everywhere = "--all" in words and command.name in (look.name for look in looks.LOOKS)
-    asked = [word for word in words if word != "--all"] if everywhere else words
+    everywhere, asked = control.of_all(command, words)
     requests = control.requests(command, asked)
     first = control.names_first(requests)
     terminal = output.stdout_is_terminal()
@@ -53,6 +52,8 @@ def run(arguments: Namespace) -> int:
                     if as_json and not isinstance(request, messages.Logs):
                         import msgspec
 
+                        if isinstance(request, messages.Profile):
+                            show(answer)  # it may have to be saved
                         if isinstance(answer, messages.EvaluateReply):
                             output.write_json(looks.facts(answer))
                         else:

@@ -6,14 +6,12 @@ doctor), its agent looks from inside; such a profile is marked as GIL-biased.
 any other name gets collapsed stacks. Ctrl-C ends it early, with what there is by then.
 """
 
-import os
 from argparse import ArgumentParser, Namespace
 
 from limpet_shell import options, output, target
 from limpet_supervisor.client import Client, messages
-from limpet_supervisor.errors import LimpetError, TimedOut, UsageError
+from limpet_supervisor.errors import TimedOut, UsageError
 
-_FORMATS = ("collapsed", "speedscope", "svg")
 _GRACE = 30.0
 """Seconds beyond its time after which an answer is not waited for any more."""
 
@@ -27,7 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--seconds", type=options.duration, default=10.0, metavar="TIME", help="how long (10)"
     )
     parser.add_argument("--rate", type=float, default=100.0, metavar="N", help="samples a second (100)")
-    parser.add_argument("--format", choices=_FORMATS, help="what to write (by the name of FILE)")
+    parser.add_argument(
+        "--format", choices=("collapsed", "speedscope", "svg"), help="what to write (by the name of FILE)"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; with --format and without: here")
     parser.add_argument("--native", action="store_true", help="frames of C extensions as well")
     parser.add_argument("--gil", action="store_true", help="only of who holds the GIL")
@@ -40,9 +40,11 @@ def run(arguments: Namespace) -> int:
     """Takes it, shows it, saves it."""
     if arguments.seconds is None:
         raise UsageError("A profile has an end", todo="say how many --seconds")
-    kind = arguments.format or _format_of(arguments.output)
+    from limpet_shell import profiles
+
+    kind = arguments.format or profiles.format_of(arguments.output or "")
     if arguments.output:
-        _check_writable(arguments.output)
+        profiles.check_writable(arguments.output)
     request = messages.Profile(
         name=arguments.name,
         seconds=arguments.seconds,
@@ -53,14 +55,12 @@ def run(arguments: Namespace) -> int:
     )
     with target.connect(arguments) as client:
         reply = _take(client, request)
-    from limpet_shell import profiles
-
     if arguments.output:
-        _save(arguments.output, _content(reply, kind, lines=arguments.lines))
+        profiles.save(arguments.output, profiles.content(reply.profiles, kind, lines=arguments.lines))
     if arguments.json:
         output.write_json({"schema": 1, "profiles": reply.profiles})
     elif arguments.format and not arguments.output:
-        output.write(_content(reply, kind, lines=arguments.lines), end="")
+        output.write(profiles.content(reply.profiles, kind, lines=arguments.lines), end="")
     else:
         width = output.columns() if output.stdout_is_terminal() else None
         for line in profiles.profile_lines(reply.profiles, output.painter(), width=width):
@@ -88,37 +88,3 @@ def _take(client: Client, request: messages.Profile) -> messages.ProfileReply:
                 stream.cancel()
             else:
                 raise TimedOut("There was no profile")
-
-
-def _format_of(path: str | None) -> str:
-    name = path or ""
-    return "svg" if name.endswith(".svg") else "speedscope" if name.endswith(".json") else "collapsed"
-
-
-def _check_writable(path: str) -> None:
-    """Before the samples are taken, not after."""
-    directory = os.path.dirname(path) or "."
-    if not os.access(path if os.path.exists(path) else directory, os.W_OK) or os.path.isdir(path):
-        raise LimpetError(f"{path} cannot be written", todo="say -o with another FILE")
-
-
-def _content(reply: messages.ProfileReply, kind: str, *, lines: bool) -> str:
-    from limpet_shell import flamegraph, profiles
-
-    if kind == "speedscope":
-        return output.to_json(profiles.speedscope(reply.profiles)) + "\n"
-    stacks = profiles.merged(reply.profiles, lines=lines)
-    if kind == "collapsed":
-        return profiles.collapsed(stacks)
-    names = ", ".join(f"{each.process} (pid {each.pid})" for each in reply.profiles)
-    first = reply.profiles[0]
-    by = f"{first.by.value}{', GIL-biased' if first.by == 'agent' else ''}"
-    return flamegraph.svg(stacks, f"{names}: {stacks.total()} samples in {first.seconds:.1f}s, by {by}")
-
-
-def _save(path: str, content: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(content)
-    except OSError as error:
-        raise LimpetError(f"{path} cannot be written", str(error.strerror)) from None

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from limpet_shell import control, everywhere, output, render
+from limpet_shell import control, everywhere, looks, output, render
 from limpet_shell.target import Target
 from limpet_supervisor.client import Client, messages
 from limpet_supervisor.client.sync import Stream
@@ -204,13 +204,20 @@ class Batch:
             case "use":
                 self.attach(" ".join(words))
             case _:
-                self._request(control.requests(command, words, self.model.process), words)
+                self._request(command, words)
         return True
 
-    def _request(self, requests: list[messages.Request], words: list[str]) -> None:
+    def _request(self, command: control.ControlCommand, words: list[str]) -> None:
+        everywhere, asked = control.of_all(command, words)
+        requests = control.requests(command, asked, "" if everywhere else self.model.process)
+        if everywhere:
+            status: messages.StatusReply = self._client.request(messages.Status())
+            requests = looks.everywhere(requests, status.agents)
         if first := control.names_first(requests):
             self._client.request(first)
         for request in requests:
+            if everywhere:
+                output.write(looks.title(request))
             show = control.shower(request, words, output.plain, terminal=False)
             with self._client.stream(request) as stream:
                 try:
@@ -221,3 +228,4 @@ class Batch:
                 except KeyboardInterrupt:
                     if not output.stdin_is_terminal():
                         raise
+                    return

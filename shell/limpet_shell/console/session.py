@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-from limpet_shell import control, output
+from limpet_shell import control, looks, output
 from limpet_shell.render import Paint
 from limpet_supervisor.client import messages
 from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
@@ -253,11 +253,20 @@ class Session:
             case "observer":
                 await self._observer(words)
             case _:
-                requests = control.requests(command, words, self.model.process)
+                everywhere, asked = control.of_all(command, words)
+                requests = control.requests(command, asked, "" if everywhere else self.model.process)
+                client = await self.link.connect()
+                if everywhere:
+                    status: messages.StatusReply = await client.request(messages.Status())
+                    requests = looks.everywhere(requests, status.agents)
                 if first := control.names_first(requests):
-                    await (await self.link.connect()).request(first)
+                    await client.request(first)
                 for request in requests:
-                    await self._request(request, control.shower(request, words, self.screen.paint))
+                    if everywhere:
+                        self.screen.lines([looks.title(request)])
+                    show = control.shower(request, words, self.screen.paint)
+                    if not await self._request(request, show):
+                        break
         return True
 
     async def _observer(self, words: list[str]) -> None:
@@ -274,7 +283,8 @@ class Session:
             observing.cancel()
             await asyncio.wait([observing])
 
-    async def _request(self, request: messages.Request, show: control.Show) -> None:
+    async def _request(self, request: messages.Request, show: control.Show) -> bool:
+        """Shows the answers; False if Ctrl-C comes before the last. A profile is shown as far as it goes."""
         client = await self.link.connect()
         progress = [""]
         telling = asyncio.ensure_future(
@@ -283,11 +293,16 @@ class Session:
             )
         )
         try:
-            async with client.streaming(request) as (_, answers):
+            async with client.streaming(request) as (request_id, answers):
                 reading = asyncio.ensure_future(self._show(show, answers, progress))
                 try:
-                    if await self._finished(reading):
+                    finished = await self._finished(reading)
+                    if not finished and isinstance(request, messages.Profile):
+                        client.cancel(request_id)
+                        await asyncio.wait([reading], timeout=_INTERRUPT_WAIT)
+                    if reading.done():
                         reading.result()
+                    return finished
                 finally:
                     reading.cancel()
         finally:
