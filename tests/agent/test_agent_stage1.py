@@ -163,6 +163,28 @@ def test_the_daemon_sends_the_source_when_it_is_asked_for_it(tmp_path: Path, rea
     agents.close()
 
 
+def test_of_an_agent_that_is_gone_nobody_waits_for_an_answer(tmp_path: Path, reactor: Reactor) -> None:
+    import socket
+
+    from limpet_supervisor.runtime.agents import GONE, Agents
+
+    path = str(tmp_path / "a.sock")
+    agents = Agents(reactor, path, bundle=lambda _python: b"", uids=frozenset(), owner=lambda _pid: None)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
+        agent.connect(path)
+        body = msgspec.json.encode(wire.Hello(os.getpid(), 1, "web.1", OURS))
+        agent.sendall(len(body).to_bytes(4, "big") + body)
+        turn_until(reactor, lambda: bool(agents.of("web.1")))
+    (connection,) = agents.of("web.1")
+    turn_until(reactor, lambda: connection.closed)
+    answered: list[str] = []
+    connection.request("ping", lambda answer: answered.append(answer.re))
+    assert not answered  # never before it has returned
+    turn_until(reactor, lambda: bool(answered))
+    assert answered == [GONE]
+    agents.close()
+
+
 def turn_until(reactor: Reactor, done: Callable[[], bool]) -> None:
     """Turns the loop until it is so."""
     while not done():

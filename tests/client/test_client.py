@@ -76,6 +76,23 @@ def test_a_stream_that_is_left_is_cancelled(bookshop: Shops) -> None:
         assert client.request(messages.Ping()).node == "bookshop"
 
 
+def test_a_stream_that_is_not_read_loses_items_and_is_told_how_many(
+    bookshop: Shops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, node = bookshop
+    monkeypatch.setattr("limpet_supervisor.client.sync.UNREAD", 10)
+    items = [messages.LogItem(process="web.1", lines=(str(k),)) for k in range(25)]
+    node.script = lambda request: (
+        iter([*items, messages.StreamEnd(dropped=1)])
+        if isinstance(request, messages.Logs)
+        else answers(request)
+    )
+    with Client.of_node("bookshop") as client:
+        stream = client.stream(messages.Logs())
+        client.request(messages.Ping())  # what came before is here by then
+        assert list(stream) == [*items[:10], messages.StreamEnd(dropped=16)]
+
+
 def test_a_reply_that_does_not_come_is_timed_out(bookshop: Shops) -> None:
     _, node = bookshop
     node.script = open_ended
@@ -203,7 +220,7 @@ def test_one_who_does_not_read_loses_items_and_is_told_how_many(
     bookshop: Shops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, node = bookshop
-    monkeypatch.setattr("limpet_supervisor.client.aio._UNREAD", 10)
+    monkeypatch.setattr("limpet_supervisor.client.aio.UNREAD", 10)
     items = [messages.LogItem(process="web.1", lines=(str(k),)) for k in range(25)]
     node.script = lambda request: (
         iter([*items, messages.StreamEnd(dropped=1)])

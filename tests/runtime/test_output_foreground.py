@@ -54,6 +54,20 @@ def test_lines_are_whole_behind_their_names_and_aligned(tmp_path):
     assert node.file("web.1") == b"one, begun\n\nlast\n"
 
 
+def test_names_that_are_gone_take_no_room(tmp_path):
+    reader = Reader()
+    with rig(tmp_path, stdout=reader.stdout) as node:
+        node.open("web.1")
+        node.open("worker.1")
+        node.write(b"one\n", "web.1")
+        node.settle("web.1")
+        node.write(b"last\n", "worker.1")
+        node.output.close("worker.1")
+        node.write(b"two\n", "web.1")
+        node.settle("web.1")
+    assert reader.finish().decode().splitlines() == ["web.1    | one", "worker.1 | last", "web.1 | two"]
+
+
 def test_each_name_has_a_colour_of_its_own(tmp_path):
     reader = Reader()
     with rig(tmp_path, stdout=reader.stdout, color=True) as node:

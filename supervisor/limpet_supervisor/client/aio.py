@@ -18,11 +18,9 @@ from limpet_supervisor.errors import LimpetError, NodeUnreachable, TimedOut
 from limpet_supervisor.wire import codec, zmtp
 from limpet_supervisor.wire.messages import AnyItem, AnyReply, Cancel, Item, Reply, Request, StreamEnd
 
-from .sync import Client, connect, raise_failure, reach
+from .sync import UNREAD, Client, connect, raise_failure, reach
 
 _CHUNK: Final = 256 * 1024
-_UNREAD: Final = 10_000
-"""Answers of one stream that wait to be read; later items are dropped, and counted in its StreamEnd."""
 
 
 class _Answers:
@@ -34,7 +32,7 @@ class _Answers:
 
     def put(self, answer: AnyItem | AnyReply) -> None:
         """Keeps it; items of one who does not read are dropped, so that the others' answers go on."""
-        if isinstance(answer, Item) and self.queue.qsize() >= _UNREAD:
+        if isinstance(answer, Item) and self.queue.qsize() >= UNREAD:
             self.dropped += 1
             return
         if isinstance(answer, StreamEnd) and self.dropped:

@@ -17,11 +17,22 @@ from limpet_supervisor.errors import (
     TimedOut,
 )
 from limpet_supervisor.wire import codec, zmtp
-from limpet_supervisor.wire.messages import AnyItem, AnyReply, Cancel, Failure, Reply, Request
+from limpet_supervisor.wire.messages import (
+    AnyItem,
+    AnyReply,
+    Cancel,
+    Failure,
+    Item,
+    Reply,
+    Request,
+    StreamEnd,
+)
 
 from . import directory
 
 _CHUNK: Final = 256 * 1024
+UNREAD: Final = 10_000
+"""Answers of one stream that wait to be read; later items are dropped, and counted in its StreamEnd."""
 _HANDSHAKE: Final = 5.0
 """Seconds for the node to accept a connection, or to take what we write."""
 
@@ -44,6 +55,8 @@ class Stream(Iterator[AnyItem | AnyReply]):
         self._deadline = deadline
         self.id = request_id
         self.answers: deque[AnyItem | AnyReply] = deque()
+        self.dropped = 0
+        """Items that came while others were read, and were too many."""
         self.finished = False
 
     def __next__(self) -> AnyItem | AnyReply:
@@ -57,6 +70,15 @@ class Stream(Iterator[AnyItem | AnyReply]):
             self._client.forget(self)
             raise_failure(answer)
         return answer
+
+    def put(self, answer: AnyItem | AnyReply) -> None:
+        """Keeps it until it is read; of items no more than UNREAD."""
+        if isinstance(answer, Item) and len(self.answers) >= UNREAD:
+            self.dropped += 1
+            return
+        if isinstance(answer, StreamEnd) and self.dropped:
+            answer = StreamEnd(dropped=answer.dropped + self.dropped)
+        self.answers.append(answer)
 
     def __enter__(self) -> Self:
         return self
@@ -176,7 +198,7 @@ class Client:
             for frames in self._receiver.feed(self._read(deadline)):
                 request_id, answer = codec.decode_answer(frames)
                 if waiting := self._streams.get(request_id):
-                    waiting.answers.append(answer)
+                    waiting.put(answer)
                 elif request_id == 0:
                     raise ProtocolError("The node could not read a request", str(answer))
             if self._receiver.replies:

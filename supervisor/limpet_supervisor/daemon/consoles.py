@@ -93,8 +93,7 @@ class Consoles:
         assert hello is not None
 
         def attached(said: AgentAnswer) -> None:
-            answer.peer.sessions.add(request.session)
-            self._sessions.setdefault(request.session, {})[connection] = None
+            self._open(request.session, connection, answer.peer)
             name = self.name_of(connection)
             self._audit(answer.peer, f"a console attaches to {name}", name)
             answer.reply(
@@ -122,13 +121,22 @@ class Consoles:
             self._close(session)
         peer.sessions.clear()
 
+    def _open(self, session: str, connection: AgentConnection, peer: Peer) -> None:
+        """A session has variables in that process, and in none of those that have ended meanwhile."""
+        peer.sessions.add(session)
+        opened = self._sessions.get(session, {})
+        self._sessions[session] = {each: None for each in (*opened, connection) if not each.closed}
+
     def _close(self, session: str) -> None:
         for connection in self._sessions.pop(session, {}):
             connection.request("detach", _nothing, session=session)
 
     def _count(self, instance: str) -> int:
         """Sessions that are open in an instance."""
-        return sum(any(each.process == instance for each in opened) for opened in self._sessions.values())
+        return sum(
+            any(each.process == instance and not each.closed for each in opened)
+            for opened in self._sessions.values()
+        )
 
     # -- evaluation ---------------------------------------------------------------------------------------
 
@@ -136,8 +144,7 @@ class Consoles:
         """Evaluates source."""
         connection = self.find(request.process)
         if request.session:
-            answer.peer.sessions.add(request.session)
-            self._sessions.setdefault(request.session, {})[connection] = None
+            self._open(request.session, connection, answer.peer)
         self._run(
             connection,
             answer,

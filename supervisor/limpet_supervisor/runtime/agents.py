@@ -62,10 +62,21 @@ class AgentConnection:
         """Whether it is more than one of multiprocessing's own."""
         return self.hello is not None and self.hello.role == "process"
 
+    @property
+    def closed(self) -> bool:
+        """Whether the agent is gone."""
+        return self._socket.fileno() < 0
+
     def request(self, op: str, on_answer: OnAnswer, **parameters: Any) -> int:
-        """Sends a request; `on_answer` gets its items, and its final answer last. Returns its id."""
+        """Sends a request; `on_answer` gets its items, and its final answer last. Returns its id.
+
+        The answer comes in a later turn of the loop, of one that is closed too (`GONE`).
+        """
         request_id = self._agents.next_id()
         self._pending[request_id] = on_answer
+        if self.closed:
+            self._agents.reactor.call_soon(self._answer_gone)
+            return request_id
         self._stage()
         self._send(wire.encode({"id": request_id, "op": op, **parameters}))
         return request_id
@@ -83,11 +94,14 @@ class AgentConnection:
         """Lets the agent go; whoever waits for it is told."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._socket.fileno() < 0:
+        if self.closed:
             return
         self._agents.reactor.remove(self._socket.fileno())
         self._socket.close()
         self._agents.lost(self)
+        self._answer_gone()
+
+    def _answer_gone(self) -> None:
         pending, self._pending = self._pending, {}
         for request_id, on_answer in pending.items():
             on_answer(
@@ -186,6 +200,8 @@ class Agents:
         self.pushed: OnPush = on_push or _unheard
         self.on_hello: Callable[[AgentConnection], None] | None = None
         """Called with an agent that has come."""
+        self.on_lost: Callable[[AgentConnection], None] | None = None
+        """Called with an agent that is gone."""
         self.reactor = reactor
         self.bundle = bundle
         self.garbage = 0
@@ -200,8 +216,6 @@ class Agents:
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         mask = os.umask(0o111 if uids else 0o177)
         try:
-        self.on_lost: Callable[[AgentConnection], None] | None = None
-        """Called with an agent that is gone."""
             listening.bind(path)
         finally:
             os.umask(mask)
@@ -246,6 +260,8 @@ class Agents:
                 del self._by_process[connection.process]
         if self._by_pid.get(connection.pid) is connection:
             del self._by_pid[connection.pid]
+        if self.on_lost is not None:
+            self.on_lost(connection)
 
     def close(self) -> None:
         """Lets all agents go and removes the socket."""
@@ -260,8 +276,6 @@ class Agents:
         pid, uid, _gid = _CREDENTIALS.unpack(raw)
         if uid not in self._uids and uid != 0:
             self.garbage += 1
-        if self.on_lost is not None:
-            self.on_lost(connection)
             connection.close()
             return
         self._connections[AgentConnection(self, connection, pid)] = None

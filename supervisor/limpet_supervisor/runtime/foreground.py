@@ -55,6 +55,10 @@ class Foreground:
         """A process whose lines may come."""
         self._labels.add(name)
 
+    def remove(self, name: str) -> None:
+        """No line of it comes any more."""
+        self._labels.remove(name)
+
     def put(self, name: str, block: bytes) -> None:
         """Queues lines of a process; `block` ends with a line end."""
         self._put(self._labels.lines(name, block))

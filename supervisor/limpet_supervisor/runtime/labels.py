@@ -30,6 +30,10 @@ class Labels(Protocol):
         """A process whose lines may come."""
         ...
 
+    def remove(self, name: str) -> None:
+        """No line of it comes any more."""
+        ...
+
     def lines(self, name: str, block: bytes) -> bytes:
         """Whole lines of a process (tracebacks whole, too) as they are written."""
         ...
@@ -48,12 +52,20 @@ class Names:
     def __init__(self, *, color: bool) -> None:
         self._color = color
         self._names: dict[str, int] = {}
+        self._added = 0
         self._width = 0
 
     def add(self, name: str) -> None:
         """See Labels."""
         self._width = max(self._width, len(name))
-        self._names.setdefault(name, len(self._names))
+        if name not in self._names:
+            self._names[name] = self._added
+            self._added += 1
+
+    def remove(self, name: str) -> None:
+        """See Labels."""
+        self._names.pop(name, None)
+        self._width = max(map(len, self._names), default=0)
 
     def lines(self, name: str, block: bytes) -> bytes:
         """See Labels."""
@@ -82,6 +94,10 @@ class Journal:
 
     def add(self, name: str) -> None:
         """See Labels."""
+
+    def remove(self, name: str) -> None:
+        """See Labels."""
+        self._last.pop(name, None)
 
     def lines(self, name: str, block: bytes) -> bytes:
         """See Labels."""

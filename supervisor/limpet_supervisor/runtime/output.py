@@ -122,8 +122,8 @@ class Output:
             file.shared = file.shared or file.users > 1
         source = Source(name, fd, file, log, adopted=adopted)
         source.listeners = tuple(each for each in self._listeners if each.names is None or name in each.names)
-        if self._pump.foreground is not None:
-            self._pump.foreground.add(name)
+        if (foreground := self._pump.foreground) is not None:
+            self._pump.command(lambda: foreground.add(name))
         self._sources[name] = source
         self._logs[name] = log
         self._closed.pop(name, None)
@@ -174,6 +174,8 @@ class Output:
         with suppress(OSError):
             os.unlink(self.fifo(name))
         self._pump.command(lambda: self._pump.close(source))
+        if (foreground := self._pump.foreground) is not None:
+            self._pump.command(lambda: foreground.remove(name))
 
     def counters(self, name: str) -> Counters:
         """Bytes written so far, lines a full disk has cost, and why its file cannot be written now.

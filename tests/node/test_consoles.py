@@ -1,0 +1,19 @@
+"""Sessions of consoles, and processes that end while they are open."""
+
+from limpet_supervisor.wire import messages as m
+from support.children import crash, python
+from support.node import running
+
+
+def test_a_session_whose_process_has_ended_counts_no_more() -> None:
+    """Its variables went with the process; the next evaluation begins anew in its successor."""
+    with running(python("web", "import time\ntime.sleep(1000)")) as made, made.client() as client:
+        made.wait_for(lambda: made.status()["web.1"].agent == "ready")
+        client.request(m.Attach(process="web.1", session="s"))
+        assert made.status()["web.1"].consoles == 1
+        crash(made, "web.1")
+        made.wait_event("ready", "web.1", count=2)
+        made.wait_for(lambda: made.status()["web.1"].agent == "ready")
+        assert made.status()["web.1"].consoles == 0
+        client.request(m.Evaluate(source="x = 1", process="web.1", session="s"))
+        assert made.status()["web.1"].consoles == 1
