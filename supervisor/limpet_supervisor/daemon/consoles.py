@@ -92,8 +92,11 @@ class Consoles:
         hello = connection.hello
         assert hello is not None
 
+        # Race: a client that goes before the agent has answered, or an agent that answers too late, leaves no
+        # variables: the session is closed where it was asked for, and the agent does one after the other.
+        self._open(request.session, connection, answer.peer)
+
         def attached(said: AgentAnswer) -> None:
-            self._open(request.session, connection, answer.peer)
             name = self.name_of(connection)
             self._audit(answer.peer, f"a console attaches to {name}", name)
             answer.reply(
