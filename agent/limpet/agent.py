@@ -15,7 +15,7 @@ It costs the application less than a millisecond and a fraction of a megabyte, a
 Everything else, stage 1, is sent by the daemon over the connection, compiled if it runs on the same Python,
 else as source (wire format: `limpet_supervisor.wire.agent`, bound by tests/contract). Stage 1 gets a
 `Connection` and may import
-`agent`, `allocate_lock`, `get_ident`, `monotonic`, `sleep` and `start_new_thread` from here.
+`MAX_FRAME`, `agent`, `allocate_lock`, `get_ident`, `monotonic`, `sleep` and `start_new_thread` from here.
 """
 
 import posix

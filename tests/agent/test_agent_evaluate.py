@@ -361,3 +361,31 @@ def test_the_loop_of_one_evaluation_is_not_the_applications_to_another(idle: Pai
     assert peer.value("await asyncio.sleep(0, asyncio.get_running_loop() is mine)") == "False"
     peer.ask("interrupt", target=request)
     assert peer.reply(request)[0].interrupted
+
+
+FLOOD = """
+import asyncio, signal
+def told(*_):
+    told.times += 1
+    print("told")
+    signal.setitimer(signal.ITIMER_REAL, 0.0001)
+told.times = 0
+before = signal.signal(signal.SIGALRM, told)
+signal.setitimer(signal.ITIMER_REAL, 0.0001)
+try:
+    while told.times < 300:
+        print("line")
+finally:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+await asyncio.sleep(0)
+"""
+
+
+def test_a_signal_s_handler_that_prints_in_the_middle_of_a_print_holds_up_nobody(looping: Pair) -> None:
+    """On the application's own thread, which would wait for a lock of ours for ever."""
+    child, peer = looping
+    reply, out, _ = peer.evaluate(FLOOD)
+    assert reply.ok, reply.error
+    assert out.count("told\n") == 300
+    assert child.finish(b"x\n\n") == (0, "beating\nbye\n", "")

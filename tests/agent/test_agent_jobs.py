@@ -98,3 +98,18 @@ def test_watch_refuses_what_it_cannot_watch(idle: Pair) -> None:
         "watch('1 +')": "SyntaxError: invalid syntax",
     }.items():
         assert wanted in (peer.evaluate(source)[0].error or "")
+
+
+def test_an_answer_that_is_too_large_for_a_frame_is_an_error_and_the_agent_stays(looping: Pair) -> None:
+    child, peer = looping
+    made = """
+import asyncio
+many = [asyncio.create_task(asyncio.sleep(900), name="x" * 2000) for _ in range(9000)]
+await asyncio.sleep(0)
+"""
+    assert peer.evaluate(made)[0].ok
+    reply = peer.ask("inspect", what="tasks", arguments={"n": 10_000})
+    assert re.fullmatch(r"it is [\d,]+ bytes: ask for less", reply.error or "")
+    assert len(peer.ask("inspect", what="tasks", arguments={"n": 5}).data["rows"]) == 5
+    assert peer.evaluate("[each.cancel() for each in many].count(True)\nawait asyncio.sleep(0)")[0].ok
+    assert child.finish(b"\n") == (0, "bye\n", "")

@@ -9,9 +9,9 @@ import json
 from collections import deque
 from typing import Any, Final
 
-from limpet.agent import Connection
+from limpet.agent import MAX_FRAME, Connection
 
-from .natives import allocate_lock, start_new_thread
+from .natives import Turn, start_new_thread
 
 QUEUE: Final = 4 * 1024 * 1024
 """Bytes that may wait."""
@@ -24,9 +24,11 @@ class Channel:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._lock = allocate_lock()
+        self._turn = Turn()
         self._queue: deque[memoryview] = deque()
         self._waiting = 0
+        self._emptying = False
+        """Whether a thread empties the queue."""
         self.dropped = 0
 
     def close(self) -> None:
@@ -39,36 +41,58 @@ class Channel:
             return
         # A lone surrogate cannot be written in UTF-8: it becomes a question mark.
         body = json.dumps(frame, ensure_ascii=False).encode("utf-8", "replace")
+        if len(body) > MAX_FRAME:  # the daemon would take it for garbage, and the connection with it
+            frame = {"id": frame["id"], "re": "error", "error": f"it is {len(body):,} bytes: ask for less"}
+            if not frame["id"]:
+                self.dropped += 1
+                return
+            body = json.dumps(frame).encode()
         data = memoryview(len(body).to_bytes(4, "big") + body)
-        with self._lock:
-            if self._queue:
-                if droppable and self._waiting > QUEUE:
-                    self.dropped += 1
-                    return
-                self._queue.append(data)
-                self._waiting += len(data)
+        self._turn.take(self._put, data, droppable)
+
+    def _put(self, data: memoryview, droppable: bool) -> None:
+        if self._queue:
+            self._see_to_emptying()
+            if droppable and self._waiting > QUEUE:
+                self.dropped += 1
                 return
-            try:
-                taken = self._connection.write(data)
-            except OSError:  # lost: stage 0 will see it too
-                return
-            if taken < len(data):
-                self._queue.append(data[taken:])
-                self._waiting = len(data) - taken
+            self._queue.append(data)
+            self._waiting += len(data)
+            return
+        try:
+            taken = self._connection.write(data)
+        except OSError:  # lost: stage 0 will see it too
+            return
+        if taken < len(data):
+            self._queue.append(data[taken:])
+            self._waiting = len(data) - taken
+            self._see_to_emptying()
+
+    def _see_to_emptying(self) -> None:
+        """Where no thread can be started now, the next frame tries it again. Held: the turn."""
+        if not self._emptying:
+            with contextlib.suppress(RuntimeError):  # can't start new thread; or the interpreter ends
                 start_new_thread(self._empty, ())
+                self._emptying = True
 
     def _empty(self) -> None:
         """Sends what waits, until nothing does. Invariant: nothing else takes from the queue."""
         with contextlib.suppress(OSError):
             while taken := self._connection.write(self._queue[0], PATIENCE):
-                with self._lock:
-                    self._waiting -= taken
-                    rest = self._queue.popleft()[taken:]
-                    if rest:
-                        self._queue.appendleft(rest)
-                    elif not self._queue:
-                        return
+                self._turn.take(self._taken, taken)
+                if not self._emptying:
+                    return
         # Half a frame may be out: nothing that follows could be understood.
-        with self._lock:
-            self._queue.clear()
-            self._connection.open = False
+        self._turn.take(self._give_up)
+
+    def _taken(self, size: int) -> None:
+        self._waiting -= size
+        rest = self._queue.popleft()[size:]
+        if rest:
+            self._queue.appendleft(rest)
+        elif not self._queue:
+            self._emptying = False
+
+    def _give_up(self) -> None:
+        self._queue.clear()
+        self._connection.open = False

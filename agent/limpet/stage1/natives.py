@@ -6,12 +6,15 @@ Stage 0 took them before the application's first line ran.
 import os
 import sys
 from _thread import get_native_id
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from limpet import agent as stage0
 from limpet.agent import allocate_lock, get_ident, monotonic, sleep, start_new_thread
 
 __all__ = [
+    "Turn",
     "agent_thread",
     "allocate_lock",
     "get_ident",
@@ -24,6 +27,40 @@ __all__ = [
 
 agent_thread: Final = (get_ident(), get_native_id())
 """Ident and kernel's number of the agent's thread, which is the one that loads this."""
+
+
+class Turn:
+    """A lock for what the application's own threads may come to, at any moment.
+
+    The handler of a signal, or a finalizer, may print in the middle of a print by its own thread, which would
+    wait for itself for ever then. What it brings is done by the one that it has interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._inside: set[int] = set()
+        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+
+    def take(self, function: Callable[..., None], *arguments: Any) -> None:
+        """`function(*arguments)`, one thread at a time, in the order in which they came.
+
+        Guarantee: it is done when this returns; but for what is brought from within, which is done soon.
+        """
+        self._waiting.append((function, arguments))
+        me = get_ident()
+        if me in self._inside:
+            return
+        while True:
+            self._inside.add(me)
+            try:
+                with self._lock:
+                    while self._waiting:
+                        first, given = self._waiting.popleft()
+                        first(*given)
+            finally:
+                self._inside.discard(me)
+            if not self._waiting:  # else something was brought behind the last look into the queue
+                return
 
 
 def main_thread() -> int:

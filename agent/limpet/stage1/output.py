@@ -9,7 +9,7 @@ import contextvars
 import sys
 from typing import Any, Final
 
-from .natives import allocate_lock, monotonic
+from .natives import Turn, allocate_lock, monotonic
 
 PIECE: Final = 60_000
 """Characters in one frame."""
@@ -28,7 +28,7 @@ class Sink:
     def __init__(self, emit: Any, shelter: Any) -> None:
         self._emit = emit
         self._shelter = shelter
-        self._lock = allocate_lock()
+        self._turn = Turn()
         self._stream = "stdout"
         self._parts: list[str] = []
         self._size = 0
@@ -43,52 +43,51 @@ class Sink:
     def write(self, stream: str, text: str) -> None:
         """Takes what is printed; a whole line leaves at once, or with the others of the last moment."""
         if not self.muted:
-            self._shelter(self._write, stream, text)
+            self._shelter(self._turn.take, self._write, stream, text)
 
     def flush(self) -> None:
         """Sends what is there."""
         if not self.muted:
-            self._shelter(self._flush)
+            self._shelter(self._turn.take, self._send)
 
     def _write(self, stream: str, text: str) -> None:
-        with self._lock:
-            if self.muted:
-                return
-            if len(text) > self._left:
-                self._dropped += len(text) - self._left
-                text = text[: self._left]
-            self._left -= len(text)
-            if not text:
-                return
-            if stream != self._stream:
-                self._send()
-                self._stream = stream
-            self._parts.append(text)
-            self._size += len(text)
-            if self._size >= PIECE or (
-                ("\n" in text or stream == "stderr") and monotonic() - self._sent > _PAUSE
-            ):
-                self._send()
-
-    def _flush(self) -> None:
-        with self._lock:
+        if self.muted:
+            return
+        if len(text) > self._left:
+            self._dropped += len(text) - self._left
+            text = text[: self._left]
+        self._left -= len(text)
+        if not text:
+            return
+        if stream != self._stream:
+            self._send()
+            self._stream = stream
+        self._parts.append(text)
+        self._size += len(text)
+        if self._size >= PIECE or (
+            ("\n" in text or stream == "stderr") and monotonic() - self._sent > _PAUSE
+        ):
             self._send()
 
     def close(self, *, ended: bool) -> None:
         """Sends what is there and how much was left out; mutes it, unless the evaluation has `ended`."""
-        with self._lock:
-            self._send()
-            if self._dropped and not self.muted:
-                self._emit("stderr", f"\n… {self._dropped:,} characters more were printed\n")
-            self.muted = True
-            self.ended = ended
+        self._turn.take(self._close, ended)
+
+    def _close(self, ended: bool) -> None:
+        self._send()
+        if self._dropped and not self.muted:
+            self._emit("stderr", f"\n… {self._dropped:,} characters more were printed\n")
+        self.muted = True
+        self.ended = ended
 
     def tick(self) -> None:
         """Sends what has waited long enough; called again and again by the agent's thread."""
         if self._parts and monotonic() - self._sent > _PAUSE:
-            with self._lock:
-                if self._parts and ("\n" in self._parts[-1] or self._stream == "stderr"):
-                    self._send()
+            self._turn.take(self._send_due)
+
+    def _send_due(self) -> None:
+        if self._parts and ("\n" in self._parts[-1] or self._stream == "stderr"):
+            self._send()
 
     def _send(self) -> None:
         if not self._parts:
