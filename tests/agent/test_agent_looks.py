@@ -1,6 +1,8 @@
 """Looks at a live process find what the application has made: tasks, timers, objects, sockets."""
 
 import json
+import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -91,6 +93,20 @@ def test_tasks_are_filtered_cut_and_counted(busy: Pair) -> None:
     assert "more: tasks(n=…)" in peer.value("tasks(n=3)")
     assert one(rows(peer, "tasks", by="coroutine"), coroutine="sleep")["tasks"] == 2
     assert "not counted by 'colour'" in (peer.evaluate("tasks(by='colour')")[0].error or "")
+
+
+@pytest.mark.parametrize("by", ["coroutine", "at", "state", "loop", "task"])
+def test_counted_tasks_are_those_that_are_listed(busy: Pair, by: str) -> None:
+    """Counting walks along the same awaits in a shorter way."""
+    _child, peer = busy
+    alone = rows(peer, "tasks")
+    listed = Counter(re.sub(r"\d+", "N", row[by]) if by == "task" else row[by] for row in alone)
+    counted = rows(peer, "tasks", by=by)
+    assert {row[by]: row["tasks"] for row in counted} == dict(listed)
+    for row in counted if by == "coroutine" else ():
+        same = Counter(each["at"] for each in alone if each["coroutine"] == row[by])
+        assert (row["waiting"], row["ready"]) == (row["tasks"], 0)
+        assert row["mostly_at"].partition(" (")[0] in same
 
 
 def test_a_task_shows_its_variables_without_secrets_and_keeps_none_of_them(busy: Pair) -> None:

@@ -10,7 +10,9 @@ from functools import partial
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
+    CodeType,
     CoroutineType,
+    FrameType,
     FunctionType,
     GeneratorType,
     MethodType,
@@ -58,31 +60,55 @@ class Chain(NamedTuple):
         return next((link.place for link in reversed(self.links) if link.place.file), Place("?"))
 
 
+Step = tuple[CodeType, FrameType | None]
+"""What a coroutine or generator runs, and its frame if it has one."""
+
+
 def chain(awaited: Any) -> Chain:
     """The chain that begins with a coroutine, generator or future."""
-    links: list[Link] = []
-    while awaited is not None and len(links) < _LINKS:
+    found, end = steps(awaited)
+    links = [Link(place_of(step), step[1]) for step in found]
+    if end is None:
+        return Chain(links)
+    if is_future(end):
+        return Chain(links, end)
+    return Chain([*links, Link(Place(type_name(end)))])
+
+
+def place_of(step: Step) -> Place:
+    """Where it is now."""
+    code, frame = step
+    return place_of_code(code, frame.f_lineno if frame is not None else None)
+
+
+def steps(awaited: Any) -> tuple[list[Step], Any]:
+    """The same in less time, for thousands: the steps, and what they end at, if that is none of them."""
+    found: list[Step] = []
+    while awaited is not None:
+        if len(found) >= _LINKS:
+            return found, None
         kind = type(awaited)
         if kind is CoroutineType:
-            code, frame, inner = awaited.cr_code, awaited.cr_frame, awaited.cr_await
+            found.append((awaited.cr_code, awaited.cr_frame))
+            awaited = awaited.cr_await
         elif kind is GeneratorType:
-            code, frame, inner = awaited.gi_code, awaited.gi_frame, awaited.gi_yieldfrom
+            found.append((awaited.gi_code, awaited.gi_frame))
+            awaited = awaited.gi_yieldfrom
         elif kind is AsyncGeneratorType:
-            code, frame, inner = awaited.ag_code, awaited.ag_frame, awaited.ag_await
+            found.append((awaited.ag_code, awaited.ag_frame))
+            awaited = awaited.ag_await
         elif kind is Guarded:  # what a console awaits
             awaited = awaited.inner
-            continue
-        elif type_name(awaited) in _OPAQUE:
+        elif id(kind) in _opaque or type_name(awaited) in _OPAQUE:
+            _opaque[id(kind)] = kind
             awaited = _behind(awaited)
-            continue
-        elif is_future(awaited):
-            return Chain(links, awaited)
         else:
-            links.append(Link(Place(type_name(awaited))))
-            break
-        links.append(Link(place_of_code(code, frame.f_lineno if frame is not None else None), frame))
-        awaited = inner
-    return Chain(links)
+            return found, awaited
+    return found, None
+
+
+_opaque: Final[dict[int, type]] = {}
+"""Types of _OPAQUE that were met, by identity: a class of the application's may have a hash of its own."""
 
 
 def _behind(opaque: Any) -> Any:

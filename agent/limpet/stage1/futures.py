@@ -5,16 +5,29 @@ everything in its instance dictionary. Neither runs any code of the application'
 """
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from .static import is_a, own, plain_text
+
+_readers: Final[dict[str, Callable[[Any], Any]]] = {}
+"""How the attributes of a task implemented in C are read, by name."""
+
+
+def _nothing(_future: Any) -> None:
+    """Of an attribute that this version does not have."""
 
 
 def read(future: Any, name: str) -> Any:
     """The `_state`, `_loop`, `_callbacks`, `_coro`, `_fut_waiter`, … of a future or task; None if unknown."""
     native: Any = sys.modules.get("_asyncio")
     if native is not None:
-        if type(future) is native.Task or is_a(future, native.Task):
+        if type(future) is native.Task:
+            reader = _readers.get(name)
+            if reader is None:
+                reader = _readers[name] = getattr(native.Task.__dict__.get(name), "__get__", _nothing)
+            return reader(future)
+        if is_a(future, native.Task):
             found = native.Task.__dict__.get(name)
             return None if found is None else found.__get__(future)
         if type(future) is native.Future or is_a(future, native.Future):

@@ -5,13 +5,13 @@ from collections import Counter
 from typing import Any, Final
 
 from . import creation
-from .awaits import Chain, awaited_by, chain, waiters
+from .awaits import Chain, awaited_by, chain, place_of, steps, waiters
 from .frames import Place, variables
 from .futures import cancellations, is_future, is_task, name_of, pending, read
 from .loops import all_tasks, current_tasks, found_loops
 from .natives import monotonic
 from .numbers import Numbers
-from .render import shown
+from .render import shown, type_name
 from .static import own
 from .threadlist import thread_name
 from .timers import scheduled
@@ -36,14 +36,14 @@ def tasks(filter: str = "", n: int = 100, by: str = "") -> View:  # noqa: A002 -
         by: count them instead, by `coroutine`, `at`, `state`, `loop` or `task` (by name, without number).
     """
     _numbers.prune()
-    found = _ordered(all_tasks())
+    found = all_tasks()
     total = len(found)
     if filter:
         found = [task for task in found if any(filter in text for text in _texts(task))]
     if by:
         return _grouped(found, by, n)
     looks = _Looks()
-    rows = [looks.row(task) for task in found[:n]]
+    rows = [looks.row(task) for task in _ordered(found)[:n]]
     columns = ["task", "state", "coroutine", "at", "awaited_by"]
     if len({row["task"] for row in rows}) < len(rows):
         columns.insert(1, "id")
@@ -198,8 +198,9 @@ def _text(row: dict[str, Any]) -> str:
 
 def _texts(task: Any) -> list[str]:
     """What a filter looks for its text in."""
-    found = chain(read(task, "_coro"))
-    return [name_of(task), *(link.place.text for link in found.links)]
+    found, end = steps(read(task, "_coro"))
+    beyond = [] if end is None or is_future(end) else [type_name(end)]
+    return [name_of(task), *(place_of(step).text for step in found), *beyond]
 
 
 def _ordered(found: list[Any]) -> list[Any]:
@@ -217,15 +218,15 @@ def _grouped(found: list[Any], by: str, n: int) -> View:
     if by not in _GROUPS:
         raise ValueError(f"tasks are not counted by {by!r}, but by {', '.join(_GROUPS)}")
     looks = _Looks()
-    states: dict[str, Counter[str]] = {}
-    places: dict[str, Counter[str]] = {}
+    same: Counter[tuple[str, str, str]] = Counter()
+    """Of the same group, state and place."""
     for task in found:
         state = looks.state(task)
-        runs = chain(read(task, "_coro"))
-        place = runs.at.text
+        runs, end = steps(read(task, "_coro"))
+        place = place_of(runs[-1]).text if runs else "?"
         match by:
             case "coroutine":
-                key = runs.links[0].place.function if runs.links else "?"
+                key = runs[0][0].co_qualname if runs else "?" if end is None else type_name(end)
             case "at":
                 key = place
             case "state":
@@ -234,8 +235,12 @@ def _grouped(found: list[Any], by: str, n: int) -> View:
                 key = looks.loop_name(read(task, "_loop"))
             case _:
                 key = re.sub(r"\d+", "N", name_of(task))
-        states.setdefault(key, Counter())[state] += 1
-        places.setdefault(key, Counter())[place] += 1
+        same[key, state, place] += 1
+    states: dict[str, Counter[str]] = {}
+    places: dict[str, Counter[str]] = {}
+    for (key, state, place), count in sorted(same.items()):
+        states.setdefault(key, Counter())[state] += count
+        places.setdefault(key, Counter())[place] += count
     rows = []
     for key, counts in sorted(states.items(), key=lambda item: (-item[1].total(), item[0]))[:n]:
         ((place, times),) = places[key].most_common(1)
