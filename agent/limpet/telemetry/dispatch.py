@@ -103,16 +103,15 @@ class _Attached:
         """Whether a thread is in the call that ends the quarantine or prolongs it."""
 
 
-_Call: TypeAlias = "tuple[Function | None, Any, _Attached | None]"
+_Call: TypeAlias = "tuple[Function, Any, _Attached | None]"
 """What `execute` does for an event: function and its last argument; and whom to blame if it raises."""
-
-_SILENCE: _Call = (None, None, None)
 
 # Re-entrant: a signal handler, or a finalizer, of the application may execute or attach within.
 _lock = RLock()
 _attached: dict[Hashable, _Attached] = {}
 _by_event: dict[Event, tuple[_Attached, ...]] = {}
-_table: dict[Event, _Call] = {}
+_table: dict[Event, _Call | None] = {}
+"""None: there was such an event, and nobody was attached to it."""
 
 
 def execute(event: Event, measurements: Measurements = NOTHING, metadata: Metadata = NOTHING) -> None:
@@ -126,29 +125,30 @@ def execute(event: Event, measurements: Measurements = NOTHING, metadata: Metada
     What a handler raises does not come here, but for what is no `Exception`: SystemExit, KeyboardInterrupt
     and the like are raised by signal handlers and concern the application.
     """
+
+
+# A library tells its events also where nobody listens: a call costs then as little as a call can. The
+# function stays the same, for those who have imported it; its code becomes `_tell`'s with the first handler,
+# and its own again with the last. (It begins with its own: CPython 3.13 calls a function more slowly once its
+# code has been replaced.)
+_silence = execute.__code__
+_heard = False
+
+
+def _tell(event: Event, measurements: Measurements = NOTHING, metadata: Metadata = NOTHING) -> None:
+    """What `execute` does as long as there is a handler."""
     try:
-        function, config, attached = _table[event]
+        call = _table[event]
     except KeyError:
         _learn(event)
         return
-    if function is not None:
+    if call is not None:
+        function, config, attached = call
         try:
             function(event, measurements, metadata, config)
         except BaseException as error:
             if attached is None or not _failed(attached, event, error):
                 raise
-
-
-def _unheard(event: Event, measurements: Measurements = NOTHING, metadata: Metadata = NOTHING) -> None:
-    """What `execute` does as long as there is no handler at all."""
-
-
-# A library tells its events also where nobody listens: a call costs then as little as a call can. The
-# function stays the same, for those who have imported it; its code changes with the first handler, and
-# with the last.
-_execute_code = execute.__code__
-execute.__code__ = _unheard.__code__
-_heard = False
 
 
 def attach(id_: Hashable, event: Event, handler: Function, config: Any = None) -> None:
@@ -258,16 +258,16 @@ def _enter(events: Iterable[Event]) -> None:
             _table[event] = (_call_each, tuple(map(_call, found)), None)
     if _heard is not bool(_by_event):
         _heard = not _heard
-        execute.__code__ = _execute_code if _heard else _unheard.__code__
+        execute.__code__ = _tell.__code__ if _heard else _silence
 
 
 def _learn(event: Event) -> None:
     """Notes that nobody is attached to this event: a failed look-up costs five times a successful one."""
     with _lock:
         if len(_table) - len(_by_event) >= REMEMBERED:
-            for name in [name for name, call in _table.items() if call is _SILENCE]:
+            for name in [name for name, call in _table.items() if call is None]:
                 del _table[name]
-        _table.setdefault(event, _SILENCE)
+        _table.setdefault(event, None)
 
 
 def _call(attached: _Attached) -> _Call:
@@ -278,12 +278,11 @@ def _call_each(
     event: Event, measurements: Measurements, metadata: Metadata, calls: tuple[_Call, ...]
 ) -> None:
     for function, config, attached in calls:
-        if function is not None:
-            try:
-                function(event, measurements, metadata, config)
-            except BaseException as error:
-                if attached is None or not _failed(attached, event, error):
-                    raise
+        try:
+            function(event, measurements, metadata, config)
+        except BaseException as error:
+            if attached is None or not _failed(attached, event, error):
+                raise
 
 
 def _miss(event: Event, measurements: Measurements, metadata: Metadata, attached: _Attached) -> None:

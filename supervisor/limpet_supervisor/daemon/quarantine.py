@@ -48,15 +48,21 @@ class Quarantine:
         self._changes = changes
         self._name_of = name_of
         self._failures: dict[AgentConnection, tuple[HandlerFailure, ...]] = {}
+        self._asked: dict[AgentConnection, int] = {}
+        """Requests that wait for their answer."""
 
     def look(self, connection: AgentConnection) -> None:
         """Asks a process that uses telemetry what fails in it."""
 
         def answered(answer: AgentAnswer) -> None:
+            self._asked.pop(connection, None)
             if answer.re == "failures":
                 self._take(connection, answer.data)
 
-        connection.request("failures", answered)
+        # Race: two answers are made in threads of their own, and may overtake each other.
+        if (before := self._asked.pop(connection, None)) is not None:
+            connection.forget(before)
+        self._asked[connection] = connection.request("failures", answered)
 
     def of(self, instance: str) -> tuple[HandlerFailure, ...]:
         """What has failed in the processes of an instance, as they last told."""
@@ -66,6 +72,7 @@ class Quarantine:
     def lost(self, connection: AgentConnection) -> None:
         """The process is gone, and its handlers with it."""
         self._failures.pop(connection, None)
+        self._asked.pop(connection, None)
 
     def _take(self, connection: AgentConnection, data: object) -> None:
         try:
