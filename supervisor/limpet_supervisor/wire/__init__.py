@@ -1,6 +1,6 @@
 """What crosses a process boundary, and nothing else: golden frames in tests/contract bind every shape.
 
-messages  requests, replies and stream items of the control socket
+messages  of the control socket, under one name: requests, and replies with the items of their streams
 codec     control frames <-> messages (MessagePack), with size caps
 agent     frames between the daemon and the agents inside the application's processes (JSON)
 """
