@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from limpet_supervisor.errors import LimpetError, UsageError
 from limpet_supervisor.model import levels
 from limpet_supervisor.runtime.agents import GONE, AgentConnection
@@ -20,6 +22,14 @@ LONGEST: Final = 24 * 3600.0
 _ANSWER_WITHIN: Final = 5.0
 _MOST: Final = 100
 """Changes that are remembered for processes to come."""
+_HIGHEST: Final = 1_000_000
+"""The highest level that anybody means."""
+
+
+class _Rows(msgspec.Struct):
+    """What an agent answers."""
+
+    rows: list[dict[str, Any]]
 
 
 class Levels:
@@ -53,18 +63,18 @@ class Levels:
             agents = [each for each in agents if str(each.pid) == member]
         if not agents:
             self._consoles.find(request.process)  # says why there is none
+        failed = self._remember(request, parameters) if request.level else _nothing
         if request.level:
-            self._remember(request, parameters)
             self._audit(request, answer)
-        _Round(self._node, self._consoles.name_of, agents, parameters, answer).begin()
+        _Round(self._node, self._consoles.name_of, agents, parameters, answer, failed=failed).begin()
 
     def _parameters(self, request: m.Level) -> dict[str, Any]:
         if not request.level:
             return {"logger": request.logger, "level": None, "seconds": 0.0}
         if request.level == RESET:
             return {"logger": request.logger, "level": RESET, "seconds": 0.0}
-        number = int(request.level) if request.level.isdigit() else levels.named(request.level)
-        if number is None:
+        number = int(request.level) if request.level.isdecimal() else levels.named(request.level)
+        if number is None or number > _HIGHEST:
             raise UsageError(
                 f"There is no level {request.level!r}",
                 todo=f"say {', '.join(levels.NAMES.values())} or reset",
@@ -73,17 +83,39 @@ class Levels:
             raise UsageError(f"{request.seconds:g}s is no time for a level", todo="say 60s, or at most 1d")
         return {"logger": request.logger, "level": number, "seconds": request.seconds}
 
-    def _remember(self, request: m.Level, parameters: dict[str, Any]) -> None:
+    def _remember(self, request: m.Level, parameters: dict[str, Any]) -> Callable[[], None]:
+        """Keeps a change for processes to come, or forgets those that are put back.
+
+        Returns:
+            What takes it back: whoever is told that no level was changed must not find it changed later.
+
+        Raises:
+            LimpetError: too many are kept already.
+        """
         now = self._node.reactor.now()
-        self._held = {key: change for key, change in self._held.items() if change[1] > now}
+        held = self._held = {key: change for key, change in self._held.items() if change[1] > now}
+        if "/" in request.process:  # of a pid: for that alone
+            return _nothing
         if parameters["level"] == RESET:
-            for key in [key for key in self._held if not request.logger or key[1] == request.logger]:
-                if {*self._observer.names(key[0])} <= {
-                    *self._observer.names(request.process.partition("/")[0])
-                }:
-                    del self._held[key]
-        elif "/" not in request.process and len(self._held) < _MOST:  # one of a pid is for that alone
-            self._held[request.process, request.logger] = (parameters["level"], now + request.seconds)
+            meant = self._instances(request.process)
+            for key in [key for key in held if not request.logger or key[1] == request.logger]:
+                if self._instances(key[0]) <= meant:
+                    del held[key]
+            return _nothing
+        key = (request.process, request.logger)
+        before = held.get(key)
+        if before is None and len(held) >= _MOST:
+            why = f"{_MOST} changes hold already, also for processes to come"
+            raise LimpetError("No level was changed", why, "put some back: limpet ctl level NAME reset")
+        change = held[key] = (parameters["level"], now + request.seconds)
+
+        def take_back() -> None:
+            if self._held.get(key) is change:
+                del self._held[key]
+                if before is not None:
+                    self._held[key] = before
+
+        return take_back
 
     def _welcome(self, connection: AgentConnection) -> None:
         """An agent has come: what still holds for its process is set there too."""
@@ -93,17 +125,17 @@ class Levels:
         for (process, logger), (level, until) in list(self._held.items()):
             if until <= now:
                 del self._held[process, logger]
-            elif self._means(process, connection.process):
+            elif connection.process in self._instances(process):
                 seconds = until - now
                 connection.request(
                     "level", _unheard, logger=logger, level=level, seconds=seconds, awaited=True
                 )
 
-    def _means(self, name: str, instance: str) -> bool:
+    def _instances(self, name: str) -> frozenset[str]:
         try:
-            return instance in self._observer.names(name)
+            return frozenset(self._observer.names(name))
         except LimpetError:  # it has been removed since
-            return False
+            return frozenset()
 
     def _audit(self, request: m.Level, answer: Answer) -> None:
         change = f"{request.logger or 'root'} to {request.level}"
@@ -122,7 +154,10 @@ class _Round:
         agents: list[AgentConnection],
         parameters: dict[str, Any],
         answer: Answer,
+        *,
+        failed: Callable[[], None],
     ) -> None:
+        self._on_failed = failed
         self._node = node
         self._parameters = parameters
         self._answer = answer
@@ -144,7 +179,12 @@ class _Round:
         def heard(said: AgentAnswer) -> None:
             self._waiting.pop(name, None)
             if said.re == "level":
-                self._found[name] = [m.LoggerLevel(process=name, **row) for row in said.data["rows"]]
+                try:
+                    rows = msgspec.convert(said.data, _Rows).rows
+                    named = [{**row, "process": name} for row in rows]
+                    self._found[name] = msgspec.convert(named, list[m.LoggerLevel])
+                except msgspec.ValidationError as error:
+                    self._failed[name] = f"its agent's answer cannot be read: {error}"
             else:
                 self._failed[name] = "it has ended" if said.re == GONE else said.error or "its agent failed"
             self._finish()
@@ -164,6 +204,7 @@ class _Round:
         self._timer.cancel()
         loggers = tuple(line for name in self._agents for line in self._found.get(name, ()))
         if not self._found:
+            self._on_failed()
             why = "; ".join(f"{name}: {reason}" for name, reason in self._failed.items())
             self._answer.fail(
                 LimpetError("No level was changed", why)
@@ -172,6 +213,10 @@ class _Round:
             )
             return
         self._answer.reply(m.LevelReply(loggers=loggers, failures=self._failed))
+
+
+def _nothing() -> None:
+    """There is nothing to take back."""
 
 
 def _unheard(_answer: AgentAnswer) -> None:
