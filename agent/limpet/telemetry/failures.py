@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from limpet.agent import want_soon
-
 __all__ = ["Failure", "failures"]
 
 LONGEST_NAME = 200
@@ -46,8 +44,10 @@ def failures() -> list[Failure]:
 
 def changed() -> None:
     """Lets the node know that something fails, or does so no more, if there is one around this process."""
-    # Any thread, in any state: a handler is called where its event happens.
-    want_soon()
+    # Imported already where there is one. Any thread, in any state: a handler runs where its event happens.
+    module: Any = sys.modules.get("limpet.agent")
+    if module is not None:
+        module.want_soon()
 
 
 def named(id_: object) -> str:
