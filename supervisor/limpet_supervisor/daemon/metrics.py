@@ -4,6 +4,7 @@ The loop asks the agents, for a second at most, and goes on; /proc is read and t
 who ask while one is on its way get the same. An agent that is late is left out, and counted.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +33,8 @@ WITHIN: Final = 1.0
 """Seconds that the agents have."""
 _PSS_EVERY: Final = 60.0
 """Seconds between two looks at a process's proportional memory: the kernel walks all of it for that."""
+_PSS_WITHIN: Final = 1.0
+"""Seconds that these looks may take of one scrape; for the others there is the next, longest ago first."""
 
 Then = Callable[[bytes | None], None]
 
@@ -222,24 +225,25 @@ def _kernel(
 
     CPU time of a child that has ended is its parent's from then on (`cutime` of proc(5)): the sum goes on.
     """
-    found = {}
-    seen = set()
-    for name, main in pids.items():
-        ticks = 0
-        total: int | None = None
-        for pid in (main, *procfs.children(main)):
-            facts = procfs.stat(pid)
-            if facts is None:
-                continue
-            seen.add(pid)
-            ticks += facts.ticks + facts.waited
-            at, size = pss.get(pid, (float("-inf"), 0))
-            if now - at > _PSS_EVERY:
-                size = procfs.proportional(pid) or 0
-                pss[pid] = now, size
-            if size:
-                total = (total or 0) + size
-        found[name] = ticks / procfs.TICKS_PER_SECOND, total
-    for gone in pss.keys() - seen:
+    families = {name: (main, *procfs.children(main)) for name, main in pids.items()}
+    ticks = {
+        pid: facts.ticks + facts.waited
+        for family in families.values()
+        for pid in family
+        if (facts := procfs.stat(pid)) is not None
+    }
+    for gone in pss.keys() - ticks.keys():
         del pss[gone]
+    never = float("-inf"), 0
+    until = time.monotonic() + _PSS_WITHIN
+    for pid in sorted(ticks, key=lambda pid: pss.get(pid, never)[0]):
+        if now - pss.get(pid, never)[0] <= _PSS_EVERY:
+            break
+        pss[pid] = now, procfs.proportional(pid) or 0
+        if time.monotonic() >= until:
+            break
+    found = {}
+    for name, family in families.items():
+        used = sum(ticks.get(pid, 0) for pid in family) / procfs.TICKS_PER_SECOND
+        found[name] = used, sum(pss.get(pid, never)[1] for pid in family) or None
     return found
