@@ -11,11 +11,8 @@ import pytest
 from limpet_supervisor.client import AsyncClient, Client, messages
 from limpet_supervisor.client.directory import RunDirectory
 from limpet_supervisor.errors import NodeUnreachable, NoSuchProcess, ProtocolError, TimedOut
-from support.command import Shop, open_shop, shop
-from support.fake_node import FakeNode
+from support.command import Shops, open_shop, shop
 from support.told import answers
-
-Shops = tuple[Shop, FakeNode]
 
 
 @pytest.fixture

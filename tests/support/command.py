@@ -41,6 +41,10 @@ class Shop:
         )
 
 
+Shops = tuple[Shop, FakeNode]
+"""A shop, and the node in it."""
+
+
 @contextlib.contextmanager
 def shop() -> Iterator[Shop]:
     """A place where no node runs."""
@@ -53,7 +57,7 @@ def shop() -> Iterator[Shop]:
 
 
 @contextlib.contextmanager
-def open_shop(script: Script = answers) -> Iterator[tuple[Shop, FakeNode]]:
+def open_shop(script: Script = answers) -> Iterator[Shops]:
     """The same with a node that answers by `script`."""
     with shop() as place, FakeNode(f"{place.directory}/bookshop", script) as node:
         yield place, node

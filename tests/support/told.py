@@ -17,6 +17,7 @@ from limpet_supervisor.model.status import (
     State,
 )
 from limpet_supervisor.wire import messages as m
+from support.fake_node import Script
 
 
 def process(name: str, **facts: Any) -> ProcessStatus:
@@ -141,6 +142,20 @@ def answers(request: m.Request) -> Iterator[m.Item | m.Reply]:
             yield m.Done()
         case _:
             pass  # a stream that goes on, until the test says more
+
+
+def telling(*processes: ProcessStatus, **facts: Any) -> Script:
+    """A script whose status has these processes."""
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Status):
+            yield status(*processes, **facts)
+        elif isinstance(request, m.Health):
+            yield health(status(*processes, **facts))
+        else:
+            yield from answers(request)
+
+    return script
 
 
 def evaluated(request: m.Evaluate | m.Call) -> Iterator[m.Item | m.Reply]:
