@@ -348,6 +348,8 @@ class Agent:
         self.stage1: Any = None
         self.failure: BaseException | None = None
         self._stacks = Stacks()
+        self._thread = 0
+        """Ident of its own thread."""
         self._wanted = False
         self._asking = False
         """Whether a thread that asks has yet to begin."""
@@ -413,10 +415,9 @@ class Agent:
     def after_fork(self) -> None:
         """In the child of a fork: forgets everything that was the parent's, and dials for itself."""
         try:
-            stage1, self.stage1 = self.stage1, None
-            if stage1 is not None:
-                stage1.stop(forked=True)
-            _forget_stage1()
+            ours = {self._thread, *getattr(sys.modules.get(f"{STAGE1}.threads"), "ours", ())}
+            _forget_imports(ours - {get_ident()})
+            self._stop_stage1(forked=True)
             if self.connection is not None:
                 self.connection.close()
             self.forked_from = posix.getppid()
@@ -469,6 +470,7 @@ class Agent:
         return connection
 
     def _run(self) -> None:
+        self._thread = get_ident()
         try:
             delay = FIRST_DELAY
             while True:
@@ -551,13 +553,19 @@ class Agent:
     def _drop(self) -> None:
         self._held = None
         self._refusal = _NO_STAGE1
-        stage1, self.stage1 = self.stage1, None
         if self.connection is not None:
             self.connection.close()
             self.connection = None
-        if stage1 is not None:
-            stage1.stop(forked=False)
-            _forget_stage1()
+        self._stop_stage1(forked=False)
+
+    def _stop_stage1(self, *, forked: bool) -> None:
+        stage1, self.stage1 = self.stage1, None
+        try:
+            if stage1 is not None:
+                stage1.stop(forked=forked)
+        except Exception as failure:  # noqa: BLE001 - it clears away among the application's objects
+            self.failure = failure
+        _forget_stage1()
 
 
 def _unmarshalled(code: bytes) -> "list[Module]":
@@ -618,6 +626,22 @@ def _load_stage1(modules: "Sequence[Module]") -> "Any":
 def _forget_stage1() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == STAGE1]:
         del sys.modules[name]
+
+
+def _forget_imports(threads: "set[int]") -> None:
+    """In the child of a fork: what these threads of its parent were importing just then.
+
+    Whoever imports it would wait for them, for ever; it is imported anew.
+    """
+    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
+    for name, reference in list(locks.items()):
+        if getattr(reference(), "owner", None) not in threads:
+            continue
+        del locks[name]
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        if getattr(spec, "_initializing", False):
+            for each in [each for each in sys.modules if f"{each}.".startswith(f"{name}.")]:
+                del sys.modules[each]
 
 
 agent: Agent | None = None
