@@ -239,7 +239,46 @@ while True:
         assert peer.answer(request).text == "go\n"
         peer.ask("interrupt", target=request)
         found = peer.reply(request)[0]
-        assert found.interrupted
+        assert found.interrupted, found.error
         assert found.abandoned is None, found.error
     assert peer.value("import colorsys; 6 * 7") == "42"
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_an_import_lock_that_was_being_given_back_is_given_back(idle: Pair) -> None:
+    """An interruption between counting down and giving up the ownership leaves it with an owner and no count."""
+    child, peer = idle
+    source = """
+import importlib._bootstrap
+lock = importlib._bootstrap._get_module_lock('half_released')
+lock.acquire()
+lock.count = 0 if type(lock.count) is int else []
+print('go')
+while True: pass
+"""
+    request = peer.send("evaluate", session="s1", source=source, timeout=None)
+    assert peer.answer(request).text == "go\n"
+    peer.ask("interrupt", target=request)
+    assert peer.reply(request)[0].interrupted
+    assert peer.value("lock.owner, lock.count in (0, [])") == "(None, True)"
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_an_interrupt_that_a_finalizer_swallows_is_followed_by_another(idle: Pair) -> None:
+    """The interpreter prints what a finalizer raises, and goes on: the evaluation ends all the same."""
+    child, peer = idle
+    source = """
+class Last:
+    def __del__(self):
+        print('go')
+        while True: pass
+Last()
+while True: pass
+"""
+    request = peer.send("evaluate", session="s1", source=source, timeout=None)
+    assert peer.answer(request).text == "go\n"
+    peer.ask("interrupt", target=request)
+    found = peer.reply(request)[0]
+    assert found.interrupted
+    assert found.abandoned is None, found.error
     assert child.finish(b"\n") == (0, "bye\n", "")

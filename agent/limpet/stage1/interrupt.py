@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from .importlocks import give_back, owned
+from .importlocks import at_locks, give_back, owned
 from .natives import get_ident, monotonic, sleep
 
 _set: Final = ctypes.pythonapi.PyThreadState_SetAsyncExc
@@ -89,17 +89,24 @@ class Guard:
         if step is None or step.thread != get_ident() or _LEFT in step.winners.values():
             return function(*arguments)
         hit = _leave(step)
-        result = function(*arguments)
+        try:
+            result = function(*arguments)
+        finally:
+            # Interruptible again in any case: what is raised in a finalizer or a weak reference's callback,
+            # which prints through here, is swallowed by the interpreter.
+            self._step = _Step(step.since)
         if hit or self._wanted:
             raise Interrupted
-        self._step = _Step(step.since)  # interruptible again
         return result
 
     def interrupt(self) -> bool:
-        """True: code runs and has been shot. False: none runs just now. Invariant: one thread calls this."""
+        """True: code runs and has been shot. False: none runs just now, or none that may be shot.
+
+        Invariant: one thread calls this.
+        """
         self._wanted = True
         step = self._step
-        if step is None or _newborn():
+        if step is None or _newborn() or at_locks(step.thread):
             return False
         mine = object()
         if step.winners.setdefault(step.fired, mine) is not mine:
