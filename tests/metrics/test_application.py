@@ -46,6 +46,30 @@ def test_counters_of_instances_and_forks_are_one_and_of_processes_apart() -> Non
     assert found(made) == {("web",): 6, ("worker",): 4}
 
 
+def test_a_family_that_has_another_shape_in_the_next_life_is_that_of_those_that_live() -> None:
+    """Other buckets after a deployment: the metric was left out as long as the node lived."""
+    made = Application()
+    old, new, last = (Source(object(), "web", "web.1") for _ in range(3))
+    made.take(old, [histogram(3, 1, total=2.0)])
+    made.forget_all_but([], ["web"])
+    made.take(new, [told("histogram", {"buckets": [1, 1, 0], "count": 2, "sum": 1.0}, bounds=[0.1, 0.5])])
+    assert found(made) == {("web",): Histogram((0.1, 0.5), (1, 1, 0), 1.0)}
+    made.forget_all_but([], ["web"])
+    made.take(last, [told("histogram", {"buckets": [1, 0, 0], "count": 1, "sum": 0.1}, bounds=[0.1, 0.5])])
+    assert found(made) == {("web",): Histogram((0.1, 0.5), (2, 1, 0), 1.1)}
+
+
+def test_what_is_kept_of_those_that_are_gone_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label that is another in each life, such as a pid, would fill the node's memory in months."""
+    monkeypatch.setattr(application, "MOST", 10)
+    made = Application()
+    for life in range(30):
+        made.take(Source(object(), "web", "web.1"), [told("counter", {(str(life),): 1}, labels=("pid",))])
+        made.forget_all_but([], ["web"])
+    assert len(found(made)) == 10
+    assert made.dropped["too_many"] == 20
+
+
 def test_gauges_are_each_of_a_process_and_vanish_with_it() -> None:
     made = Application()
     for count, source in enumerate(WEB, 1):

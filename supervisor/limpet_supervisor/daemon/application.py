@@ -120,7 +120,8 @@ class Application:
             del self._kept[key]
 
     def _keep_what_went_down(self, source: Source, before: dict[str, Told], after: dict[str, Told]) -> None:
-        """What is no more, or has begun anew."""
+        """What is no more, or has begun anew; of a family whose shape is another since, only what has that."""
+        room = MOST - sum(len(sums) for _, sums in self._kept.values())
         for name, family in before.items():
             if family.kind == "gauge":
                 continue
@@ -129,8 +130,15 @@ class Application:
                 if labels not in now or _count(now[labels]) < _count(value):
                     key = (source.process, name)
                     shape, sums = self._kept.setdefault(key, (family, {}))
-                    if _shape(shape) == _shape(family):
-                        sums[labels] = _plus(sums.get(labels), _value(family, value))
+                    if _shape(shape) != _shape(family):
+                        room += len(sums)
+                        _, sums = self._kept[key] = (family, {})
+                    if labels not in sums:
+                        room -= 1
+                        if room < 0:  # labels that are others in each life would pile up
+                            self.dropped["too_many"] += 1
+                            continue
+                    sums[labels] = _plus(sums.get(labels), _value(family, value))
 
     # -- together -----------------------------------------------------------------------------------------
 
@@ -138,9 +146,7 @@ class Application:
         """All metrics; the gauges of agents that are late are left out."""
         silent = set(late)
         found: dict[str, _Sum] = {}
-        for (process, _), (family, sums) in self._kept.items():
-            if (into := self._into(found, family)) is not None:
-                into.add_all(process, sums)
+        # Those that live come first: what an earlier release measured in another shape is what has to go.
         for agent, (source, families) in self._live.items():
             for family in families.values():
                 if (into := self._into(found, family)) is None:
@@ -159,6 +165,9 @@ class Application:
                         },
                     )
                 self._lost(into, family)
+        for (process, _), (family, sums) in self._kept.items():
+            if (into := self._into(found, family)) is not None:
+                into.add_all(process, sums)
         return list(self._without_clashes(found.values()))
 
     def _into(self, found: dict[str, "_Sum"], family: Told) -> "_Sum | None":
