@@ -80,7 +80,9 @@ def status_lines(reply: StatusReply, paint: Paint) -> list[str]:
 
     rows = [status_row(process) for process in processes]
     header, *table_lines = table(STATUS_HEADER, rows, right=_RIGHT, style=style, color=paint)
-    lines = [node_line(reply.node, paint), header]
+    lines = [node_line(reply.node, paint)]
+    lines += [paint(f"  {printable(remark)}", "yellow") for remark in reply.node.remarks]
+    lines.append(header)
     for process, line in zip(processes, table_lines, strict=True):
         lines += [line, *(paint(f"  {printable(remark)}", "dim") for remark in remarks(process))]
     return lines

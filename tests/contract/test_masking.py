@@ -29,6 +29,7 @@ def test_both_sides_have_the_same_rule() -> None:
         ),
         *("sshkey", "AWS_ACCESS_KEY_ID", "apiKey", "GOOGLE_APPLICATION_CREDENTIALS", "Authorization", "KEYS"),
         *("private_pem", "--password", "SMTP_PW", "key", "KEYBOARD", "SORT_KEY", "--ssl-keyfile"),
+        *("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS"),
     ],
 )
 def test_a_name_that_speaks_of_a_secret_is_masked(name: str) -> None:

@@ -14,7 +14,7 @@ from limpet_supervisor.config import names
 from limpet_supervisor.config.lines import key_lines, line_of
 from limpet_supervisor.config.names import Path
 from limpet_supervisor.config.wording import dotted
-from limpet_supervisor.model.masking import MASK, is_secret_variable, masked
+from limpet_supervisor.model.masking import MASK, is_secret_variable, masked, masked_text
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -109,7 +109,12 @@ def _node(file: str, chosen: names.Release) -> Iterator[tuple[str, str, str]]:
     shown = os.path.relpath(file)
     for path, value in _settings(chosen.table, ()):
         line = line_of(lines, (*chosen.path, *path))
-        text = _variable(str(path[-1]), value) if "env" in path[:-1] else output.to_json(value)
+        if path[:2] == ("otlp", "headers"):
+            text = MASK
+        elif "env" in path[:-1]:
+            text = _variable(str(path[-1]), value)
+        else:
+            text = output.to_json(masked_text(value) if isinstance(value, str) else value)
         yield f"node.{dotted(path)}", text, f"{shown}:{line}" if line else shown
 
 

@@ -12,6 +12,7 @@ from limpet_supervisor.model.spec import (
     Interval,
     Liveness,
     NodeSpec,
+    OtlpSpec,
     ProcessSpec,
     Provider,
     Ready,
@@ -29,6 +30,7 @@ Check = TypeVar("Check", Ready, Liveness)
 _HOST: Final = r"(?:\[[0-9A-Za-z:.%]+\]|[^\s:/?#\[\]@]+)"
 _ADDRESS: Final = rf"unix:([/@].+)|{_HOST}:([0-9]{{1,5}})"
 _URL: Final = rf"http://{_HOST}(?::([0-9]{{1,5}}))?(?:[/?][!-~]*)?"
+_PUSHED: Final = rf"https?://(?:[^\s/?#@]+@)?{_HOST}(?::([0-9]{{1,5}}))?(?:/[!-~]*)?"
 _LONGEST_PATH: Final = 107
 """Bytes of sun_path without its final zero, unix(7)."""
 _FUNCTION: Final = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
@@ -103,6 +105,36 @@ def served(reader: Reader, value: Any, path: Path) -> str:
         except ValueError:
             raise reader.expected(path, 'a numeric address or "localhost"', text) from None
     return text
+
+
+def pushed(reader: Reader, value: Any, path: Path) -> str:
+    """Where metrics are pushed to: an http or https URL, `on`, or empty for nowhere."""
+    text: str = reader.value(str, value, path)
+    match = re.fullmatch(_PUSHED, text)
+    if text not in ("", "on") and (not match or (match[1] and not _is_port(match[1]))):
+        # As it is written: what a reference stands for may be a password.
+        raise reader.expected(path, '"http://host:port", "https://host" or "on"', value)
+    return text
+
+
+def headers(reader: Reader, value: Any, path: Path) -> dict[str, str]:
+    """Fields of HTTP (RFC 9110). What a value is never appears in a message."""
+    if not isinstance(value, dict):
+        raise reader.expected(path, "a table of headers", value)
+    found = {}
+    for name, item in value.items():
+        at = (*path, name)
+        try:
+            text = reader.text(item, at) if isinstance(item, str) else ""
+        except Refused:
+            continue
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            reader.problem(at, "not the name of a header")
+        elif not re.fullmatch(r"[!-~](?:[ \t!-~]*[!-~])?", text):
+            reader.problem(at, "expected a string of visible ASCII")
+        else:
+            found[name] = text
+    return found
 
 
 def check_name(reader: Reader, value: Any, path: Path) -> str:
@@ -338,6 +370,8 @@ FORMS: Final[dict[tuple[type[Struct], str], Form]] = {
     (ProcessSpec, "env"): env,
     (SocketSpec, "bind"): address,
     (HealthSpec, "bind"): served,
+    (OtlpSpec, "endpoint"): pushed,
+    (OtlpSpec, "headers"): headers,
     (NodeSpec, "providers"): providers,
     (ReleaseOptions, "python"): python,
     (ReleaseOptions, "steps"): steps,

@@ -44,6 +44,7 @@ NODE_KEYS: Final = (
     "runtime_config",
     "providers",
     "health",
+    "otlp",
     "max_logs",
     "on_supervisor_death",
 )

@@ -37,6 +37,7 @@ TABLES: Final[dict[str, tuple[tuple[type[Struct], tuple[str, ...]], ...]]] = {
     "ready": ((spec.Ready, ("timeout", "every")),),
     "liveness": ((spec.Liveness, ("every", "timeout", "failures")),),
     "health": ((spec.HealthSpec, tuple(fields_of(spec.HealthSpec))),),
+    "otlp": ((spec.OtlpSpec, tuple(fields_of(spec.OtlpSpec))),),
     "backoff": ((spec.Backoff, tuple(fields_of(spec.Backoff))),),
     "log": ((spec.Log, tuple(fields_of(spec.Log))),),
     "strip": ((spec.Strip, tuple(fields_of(spec.Strip))),),

@@ -15,7 +15,7 @@ from limpet_supervisor.model.figures import Figures
 from limpet_supervisor.runtime import procfs
 from limpet_supervisor.runtime.agents import AgentConnection
 from limpet_supervisor.runtime.aside import Aside
-from limpet_supervisor.runtime.openmetrics import Histogram, render
+from limpet_supervisor.runtime.openmetrics import Family, Histogram, render
 from limpet_supervisor.wire.agent import AgentAnswer
 
 from .application import Application, Source
@@ -37,6 +37,8 @@ _PSS_WITHIN: Final = 1.0
 """Seconds that these looks may take of one scrape; for the others there is the next, longest ago first."""
 
 Then = Callable[[bytes | None], None]
+Make = Callable[[list[Family], list[Family]], bytes]
+"""Makes something of the node's own families and of the application's; beside the loop."""
 
 
 class Asked(NamedTuple):
@@ -80,14 +82,40 @@ class Metrics:
         self._aside = Aside(node.reactor)
         self._application = Application()
         self._scrapes = 0
-        self._waiting: list[Then] = []
+        self._waiting: list[tuple[Make, Then]] = []
+        self._pushing: Callable[[], list[Family]] = list
+        """Families of the pushes of metrics, where there are any."""
         self._pss: dict[int, tuple[float, int]] = {}
 
     def scrape(self, then: Then) -> None:
         """Calls `then` with the text; None: it could not be made."""
-        self._waiting.append(then)
-        if len(self._waiting) > 1:
-            return
+        self.gather(_text, then)
+
+    def add(self, pushing: Callable[[], list[Family]]) -> None:
+        """Has the families of the pushes of metrics told with the others."""
+        self._pushing = pushing
+
+    def keep(self) -> None:
+        """Has the application's processes tell what they have counted so far: they are about to end."""
+
+        def then(asked: list[Asked], _late: list[AgentConnection]) -> None:
+            told = [each for each in asked if each.data is not None]
+
+            def work() -> None:
+                for each in told:
+                    self._application.take(each.source, each.data)
+
+            self._aside.do(work, _nothing, _nothing)
+
+        self._ask(then)
+
+    def gather(self, make: Make, then: Then) -> None:
+        """Calls `then` with what `make` makes of all that is measured; None: it could not be made."""
+        self._waiting.append((make, then))
+        if len(self._waiting) == 1:
+            self._begin()
+
+    def _begin(self) -> None:
         self._scrapes += 1
 
         def sampled(taken: Taken) -> None:
@@ -98,10 +126,15 @@ class Metrics:
 
         self._health.look_at_limits(lambda: self._sampler.take(sampled, failed))
 
-    def _tell(self, text: bytes | None) -> None:
+    def _tell(self, made: dict[Make, bytes]) -> None:
         waiting, self._waiting = self._waiting, []
-        for then in waiting:
-            then(text)
+        # Whoever came for something else while this was made waits for the next.
+        self._waiting = [each for each in waiting if made and each[0] not in made]
+        if self._waiting:
+            self._begin()
+        for make, then in waiting:
+            if not made or make in made:
+                then(made.get(make))
 
     # -- agents -------------------------------------------------------------------------------------------
 
@@ -191,16 +224,20 @@ class Metrics:
         application = self._application
         pss = self._pss
 
-        def work() -> bytes:
+        makes = {make for make, _ in self._waiting}
+        pushing = self._pushing()
+
+        def work() -> dict[Make, bytes]:
             for each in asked:
                 if each.data is not None:
                     application.take(each.source, each.data)
             application.forget_all_but(here, known)
             theirs = application.families(late)
             kernel = _kernel({each.name: each.pid for each in processes if each.pid is not None}, now, pss)
-            return render([*families(facts, kernel, application.dropped), *theirs])
+            own = [*families(facts, kernel, application.dropped), *pushing]
+            return {make: make(own, theirs) for make in makes}
 
-        self._aside.do(work, self._tell, lambda _error: self._tell(None))
+        self._aside.do(work, self._tell, lambda _error: self._tell({}))
 
     def _facts(self, instance: Instance, figures: Figures | None) -> ProcessFacts:
         running = self._node.processes.running.get(instance.name)
@@ -216,6 +253,14 @@ class Metrics:
             started_at=running.wall if running is not None else None,
             figures=figures,
         )
+
+
+def _nothing(_result: object) -> None:
+    """Nobody waits for it."""
+
+
+def _text(own: list[Family], theirs: list[Family]) -> bytes:
+    return render([*own, *theirs])
 
 
 def _kernel(

@@ -64,6 +64,8 @@ class Node:
         self.events: deque[Event] = deque(maxlen=_EVENTS)
         self.subscribers: dict[object, Callable[[Event], None]] = {}
         """Called with each lifecycle event."""
+        self.remarks: dict[str, str] = {}
+        """What `status` says of the node itself, by whose it is: something does not work."""
         self.conditions: dict[object, Callable[[], None]] = {}
         """Called after each change, until they remove themselves."""
         self.vitals: Callable[[str], Vitals | None] = _unknown

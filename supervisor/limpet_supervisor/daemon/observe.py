@@ -81,6 +81,7 @@ class Observer:
             state=node.state,
             wanted=self._counts[0],
             ready=self._counts[1],
+            remarks=tuple(node.remarks.values()),
         )
 
     def status(self, names: Iterable[str] = ()) -> tuple[ProcessStatus, ...]:

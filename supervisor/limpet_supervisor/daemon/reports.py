@@ -4,12 +4,15 @@ Loaded when the first of it is needed: a node whose application reports nothing,
 HTTP, has none of it.
 """
 
+import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from limpet_supervisor.errors import LimpetError
+from limpet_supervisor.errors import ConfigError, LimpetError
 from limpet_supervisor.model.health import Vitals
 from limpet_supervisor.model.spec import Liveness
+from limpet_supervisor.model.units import format_duration
 from limpet_supervisor.runtime.agents import WANT, AgentConnection
 from limpet_supervisor.runtime.aside import Aside
 from limpet_supervisor.wire import messages as m
@@ -28,6 +31,7 @@ from .wants import Wants
 if TYPE_CHECKING:
     from .http import Endpoint
     from .metrics import Metrics
+    from .push import Push
 
 
 class Reports:
@@ -71,6 +75,7 @@ class Reports:
         self._log = log
         self._metrics: Metrics | None = None
         self._endpoint: Endpoint | None = None
+        self._push: Push | None = None
         node.vitals = self.monitor.worst
         node.failures = self._quarantine.of
         node.agents.on_lost = self._lost
@@ -133,6 +138,31 @@ class Reports:
 
         self.monitor.hold("http", lambda _each: True)
         self._endpoint = Endpoint(self._node, self.health, lambda: self.metrics, bind, self._log)
+
+    def push(self, directory: str) -> None:
+        """Pushes metrics to where the configuration says; if that cannot be used, the node goes without."""
+        from limpet_supervisor.runtime.otlp_target import target
+
+        try:
+            found = target(self._node.spec, os.environ, directory)
+        except ConfigError as error:
+            self._node.remarks["otlp"] = f"{error.what}: {'; '.join(error.problems)}"
+            self._log(f"metrics are not pushed: {'; '.join(error.problems)}")
+            return
+        if found is not None:
+            from .push import Push
+
+            self.monitor.hold("otlp", lambda _each: True)
+            began = time.time() - (self._node.reactor.now() - self._node.started_at)
+            self._push = Push(self._node, self.metrics, found, began=began)
+            self._log(f"metrics are pushed to {found.shown} every {format_duration(found.interval)}")
+
+    def finish(self, then: Callable[[], None]) -> None:
+        """Calls `then` when what is to be told at the end is told, within a few seconds."""
+        if self._push is None:
+            then()
+        else:
+            self._push.finish(then)
 
     def close(self) -> None:
         """Serves nothing more."""

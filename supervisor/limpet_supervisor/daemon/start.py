@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
 HEALTH: Final = "LIMPET_HEALTH"
 """The variable that says where health and metrics are served."""
+OTLP: Final = "LIMPET_OTLP"
+"""The variable that says where metrics are pushed to."""
 _CONTROL_EVERY: Final = 1.0
 _PROGRESS_EVERY: Final = 1.0
 _PROGRESS_SHOWN: Final = 3
@@ -332,6 +334,8 @@ class Daemon:
         self._observer = observer
         if bind := health_bind(self._spec):
             self._reports().serve(bind)
+        if self._spec.otlp.endpoint or OTLP in os.environ:
+            self._reports().push(run.path)
         self._tell_manager()
 
     def _restart(self, restarting: bool) -> None:
@@ -453,7 +457,17 @@ class Daemon:
     # -- ending -------------------------------------------------------------------------------------------
 
     def _ended(self, reason: str) -> None:
-        """Nothing runs any more."""
+        """Nothing runs any more: what is to be told at the end is told, and the node ends."""
+        if self._made_reports is None:
+            self._end(reason)
+            return
+        try:
+            self._made_reports.finish(lambda: self._end(reason))
+        except BaseException:
+            self._end(reason)  # whatever goes wrong, it ends
+            raise
+
+    def _end(self, reason: str) -> None:
         self._code = 1 if self._failed_boot else EXIT_CODES[reason]
         node = self.node
         self._reactor.stop()  # whatever goes wrong from here on, it ends

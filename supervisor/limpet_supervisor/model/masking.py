@@ -42,8 +42,12 @@ def is_secret(name: str) -> bool:
 
 
 def is_secret_variable(name: str) -> bool:
-    """Whether a variable or an option of that name holds a secret: outside of code every key may be one."""
-    return "KEY" in name.upper() or is_secret(name)
+    """Whether a variable or an option of that name holds a secret: outside of code every key may be one.
+
+    OTEL_EXPORTER_OTLP_HEADERS is one as well.
+    """
+    upper = name.upper()
+    return "KEY" in upper or ("OTLP" in upper and upper.endswith("HEADERS")) or is_secret(name)
 
 
 def masked(name: str, value: str) -> str:

@@ -138,6 +138,33 @@ class HealthSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """Names of checks that are shown and count for nothing."""
 
 
+class OtlpSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the node pushes its metrics to, by OTLP over HTTP."""
+
+    endpoint: str = ""
+    """`http://collector:4318`; /v1/metrics is put after it. `on`: where OTEL_EXPORTER_OTLP_ENDPOINT says,
+    else http://localhost:4318. Empty: nowhere. The node's variable LIMPET_OTLP comes first; there `off` is
+    nowhere."""
+    headers: dict[str, str] = {}
+    """What is sent along, such as `authorization`; never shown. Default: OTEL_EXPORTER_OTLP_HEADERS."""
+    interval: Interval | None = None
+    """From one push to the next. Default: OTEL_METRIC_EXPORT_INTERVAL, else 60s."""
+    timeout: Interval | None = None
+    """A push that takes longer has failed. Default: OTEL_EXPORTER_OTLP_TIMEOUT, else 10s."""
+    compression: Literal["gzip", "none"] | None = None
+    """Default: OTEL_EXPORTER_OTLP_COMPRESSION, else gzip."""
+    resource: dict[str, str] = {}
+    """Attributes of the node, such as `deployment.environment.name`; before those of OTEL_RESOURCE_ATTRIBUTES
+    and those that the node has of itself."""
+    certificate: str = ""
+    """A file with the authorities that an https endpoint may have its certificate from. Default:
+    OTEL_EXPORTER_OTLP_CERTIFICATE, else the system's."""
+    client_certificate: str = ""
+    """A file with the node's own. Default: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE."""
+    client_key: str = ""
+    """A file with its key. Default: OTEL_EXPORTER_OTLP_CLIENT_KEY."""
+
+
 class Backoff(Struct, frozen=True, forbid_unknown_fields=True):
     """Delay before a restart: none for the first two in a row, then base * factor**n, at most max.
 
@@ -356,6 +383,8 @@ class NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The file evaluated at each boot; default: `config/runtime.py`, if there is one; `false`: none."""
     health: HealthSpec = HealthSpec()
     """Table `[….health]`: what counts as healthy, and where it is served."""
+    otlp: OtlpSpec = OtlpSpec()
+    """Table `[….otlp]`: where the node pushes its metrics to."""
     env: str = "dev"
     """What config_env() says: dev in a project, prod in a release."""
     max_logs: Size = Size(0)

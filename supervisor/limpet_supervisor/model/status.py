@@ -141,6 +141,8 @@ class NodeFacts(Struct, frozen=True):
     """Processes that shall run."""
     ready: int = 0
     """Processes that are ready."""
+    remarks: tuple[str, ...] = ()
+    """What of the node itself does not work."""
 
 
 EVENTS: Final = {
@@ -165,6 +167,8 @@ EVENTS: Final = {
     "check_passed": "a check of a process that failed passes again",
     "handler_failed": "a handler of a process's telemetry raises and is left out; `detail` is as in `status`",
     "handler_recovered": "such a handler works again",
+    "push_failing": "metrics cannot be pushed to where they shall, since now; and why",
+    "push_recovered": "metrics are pushed again",
     "node_ready": "everything is ready",
     "node_stopping": "the node stops",
 }

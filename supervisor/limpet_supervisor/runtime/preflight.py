@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 
+from limpet_supervisor.errors import ConfigError
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec, processes
 
-from . import fresh, spawn
+from . import fresh, otlp_target, spawn
 from .boot_config import VARIABLE, Values
 
 
@@ -30,7 +31,7 @@ def problems(
         ConfigError: the application's interpreter cannot be run.
     """
     around = spawn.inherited(environ, spec)
-    found = []
+    found = _pushed(spec, environ)
     with fresh.memory_file(values.document) as config:
         for process in processes(spec.root):
             environment = {**around, **process.env}
@@ -53,6 +54,15 @@ def problems(
             if absent:
                 found.append(f"{process.name}: {absent}")
     return tuple(found)
+
+
+def _pushed(spec: NodeSpec, environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with where metrics shall be pushed to; a node boots without."""
+    try:
+        otlp_target.target(spec, environ, spec.directory)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _absent(process: ProcessSpec, directory: str, environ: Mapping[str, str]) -> str:

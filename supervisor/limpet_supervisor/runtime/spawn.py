@@ -24,7 +24,7 @@ _OURS: Final = frozenset(
         "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
         "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "FDSTORE",
         "RELEASE_COOKIE", "LIMPET_PROCESS", "LIMPET_INSTANCE", "LIMPET_AGENT", "LIMPET_CONFIG", "LIMPET_NODE",
-        "LIMPET_RUN", "LIMPET_HEALTH",
+        "LIMPET_RUN", "LIMPET_HEALTH", "LIMPET_OTLP",
     }
 )  # fmt: skip
 """Variables that speak of the daemon itself, or that it sets."""
