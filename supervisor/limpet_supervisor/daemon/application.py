@@ -120,7 +120,7 @@ class Application:
             del self._kept[key]
 
     def _keep_what_went_down(self, source: Source, before: dict[str, Told], after: dict[str, Told]) -> None:
-        """What is no more, or has begun anew; of a family whose shape is another since, only what has that."""
+        """What is no more, or has begun anew; of a family with another shape since, only what has that."""
         room = MOST - sum(len(sums) for _, sums in self._kept.values())
         for name, family in before.items():
             if family.kind == "gauge":
