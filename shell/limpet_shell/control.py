@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from limpet_shell import looks, render
-from limpet_shell.output import printable
+from limpet_shell.fitting import listed
+from limpet_shell.output import columns, printable
 from limpet_supervisor.errors import UsageError
 from limpet_supervisor.wire import messages
 from limpet_supervisor.wire.messages import AnyItem, AnyReply, Request
@@ -185,7 +186,8 @@ def _key(word: str) -> tuple[str, Any]:
 
 _FORM: Final = 22
 """Columns of a command in the list of all; what is longer is told by `help COMMAND`."""
-_ROW: Final = 76
+WIDEST: Final = 80
+"""Columns of a list of help, however wide the terminal is."""
 _LOOKS: Final = tuple(look.name for look in looks.LOOKS)
 _OF_ONE: Final = (
     messages.RestartProcess,
@@ -238,7 +240,7 @@ COMMANDS: Final = {
         ControlCommand("remove", "NAME…", "stop a process and forget it", _remove),
         ControlCommand("observer", "[PAGE]", "the node in full screen; q comes back", None),
         ControlCommand("help", "[COMMAND…]", "this list; all about a command", None),
-        ControlCommand("quit", "", "leave the console; everything goes on", None),
+        ControlCommand("quit", "", "leave the console", None),
     )
 }
 
@@ -262,7 +264,7 @@ def parse(words: list[str]) -> tuple[ControlCommand, list[str]]:
     from difflib import get_close_matches
 
     near = get_close_matches(name, COMMANDS, n=1)
-    todo = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    todo = f"did you mean {near[0]}?" if near else "see: help"
     raise UsageError(f"There is no command {name}", todo=todo)
 
 
@@ -321,22 +323,22 @@ def help_lines(prefix: str, paint: render.Paint, words: Sequence[str] = ()) -> l
     if words:
         told = [parse([word.removeprefix(":")])[0] for word in words]
         return [line for command in told for line in _usage(command, prefix, paint)]
-    lines = []
+    from textwrap import wrap
+
+    commands = []
     for command in COMMANDS.values():
         if command.name not in _LOOKS:
             form = f"{prefix}{command.name} {command.arguments}".rstrip()
             form = form if len(form) <= _FORM else f"{prefix}{command.name} …"
-            lines.append(f"  {paint(form.ljust(_FORM), 'cyan')}  {command.help}")
-    names = [f"{prefix}{name}" for name in _LOOKS]
-    rows: list[list[str]] = [[]]
-    for name in names:
-        if len(" ".join([*rows[-1], name])) > _ROW:
-            rows.append([])
-        rows[-1].append(name)
+            commands.append((form.ljust(_FORM), command.help))
+    width = min(columns(), WIDEST)
     return [
-        *lines,
-        f"What is inside of a process ({prefix}help NAME says more of any):",
-        *(f"  {paint(' '.join(row), 'cyan')}" for row in rows),
+        *listed(commands, width, paint),
+        *wrap(f"What is inside of a process ({prefix}help NAME says more of any):", width - 1),
+        *(
+            f"  {paint(row, 'cyan')}"
+            for row in wrap(" ".join(f"{prefix}{name}" for name in _LOOKS), width - 4)
+        ),
     ]
 
 
@@ -419,7 +421,7 @@ def show(
         case messages.LintsReply(findings=findings):
             return render.lint_lines(findings, paint)
         case messages.EvaluateReply():
-            return looks.lines(answer)
+            return looks.lines(answer, columns() if terminal else None)
         case messages.OutputItem(text=text):
             return [printable(line) for line in text.removesuffix("\n").split("\n")]
         case messages.EventItem(event=event):

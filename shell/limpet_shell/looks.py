@@ -6,6 +6,7 @@ A new look takes a line of `LOOKS`; its name and options are those of the functi
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from limpet_shell.fitting import fitted
 from limpet_shell.output import printable
 from limpet_supervisor.client import messages
 from limpet_supervisor.errors import LimpetError, NoSuchProcess, TimedOut, UsageError
@@ -188,14 +189,15 @@ def _value(word: str, kind: str, text: str, usage: str) -> Any:
         raise UsageError(f"{word}: {text!r} is not {_WANTED[kind]}", todo=usage) from None
 
 
-def lines(reply: messages.EvaluateReply) -> list[str]:
-    """What it has found, for a person.
+def lines(reply: messages.EvaluateReply, width: int | None = None) -> list[str]:
+    """What it has found, for a person; tables are cut to `width` columns.
 
     Raises:
         LimpetError: it failed.
     """
     check(reply)
-    return [printable(line) for line in (reply.value or "").split("\n")]
+    text = reply.value or ""
+    return [printable(line) for line in (fitted(text, reply.data, width) if width else text).split("\n")]
 
 
 def facts(reply: messages.EvaluateReply) -> dict[str, Any]:

@@ -48,6 +48,26 @@ def test_what_is_printed_and_tracebacks_are_shown(console: Console) -> None:
     terminal.wait_for("ValueError: no")
 
 
+def test_a_traceback_names_inputs_as_the_prompt_does(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("forever()\r")
+    request = node.wait_for(m.Evaluate)
+    assert isinstance(request, m.Evaluate)
+    error = f'  File "<console {request.session} 1>", line 1\nValueError: no\n'
+    node.say(request, m.EvaluateReply(process="web.1", ok=False, error=error, number=1))
+    terminal.wait_for('File "<console 1>", line 1')
+
+
+def test_the_table_of_a_look_is_as_wide_as_the_terminal(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("forever()\r")
+    long = "a" * 60 + "b" * 60
+    data = {"rows": [{"at": long, "n": 1}], "columns": ["at", "n"]}
+    value = f"{'AT':<120}  N\n{long}  1"
+    node.say(node.wait_for(m.Evaluate), m.EvaluateReply(process="web.1", ok=True, value=value, data=data))
+    assert "bbb  1\n" in terminal.wait_for("aaa…bbb")
+
+
 def test_a_block_goes_on_until_the_process_says_it_is_complete(console: Console) -> None:
     terminal, node, _ = console
     terminal.send("def f(x):\r")

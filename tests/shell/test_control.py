@@ -54,7 +54,7 @@ def test_a_command_becomes_requests(line: str, wanted: list[m.Request]) -> None:
     ("line", "message"),
     [
         ("", "Which command?"),
-        ("frobnicate", "There is no command frobnicate. there are ps, tree"),
+        ("frobnicate", "There is no command frobnicate. see: help"),
         ("restrat web", "There is no command restrat. did you mean restart?"),
         ("restart web --jsn", "restart does not know --jsn. say: restart NAME…"),
         ("re web", "re may mean restart, remove"),

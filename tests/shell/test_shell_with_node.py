@@ -248,6 +248,9 @@ def test_start_iex_is_a_node_with_a_console_and_ends_with_it() -> None:
     with node(SHOP, files=FILES) as made, console(made, "start_iex") as terminal:
         terminal.wait_for("web.1 [1]>")
         assert "web.1    | up" in terminal.text
+        assert "or :help; Ctrl-D stops the node." in terminal.text
+        terminal.send(":help\r")
+        terminal.wait_for("Ctrl-D stops the node and leaves.")
         terminal.send("6 * 7\r")
         terminal.wait_for("42")
         terminal.send(":ps\r")

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from limpet_shell import control, everywhere, looks, output, render
+from limpet_shell.fitting import fitted
 from limpet_shell.target import Target
 from limpet_supervisor.client import Client, messages
 from limpet_supervisor.client.sync import Stream
 from limpet_supervisor.errors import LimpetError, TimedOut
 
-from .model import Kind, Model, Place, parse, restores
+from .model import Kind, Model, Place, own_inputs, parse, restores
 
 BREAK: Final = "#limpet:break"
 """A line that drops the statement that has been begun."""
@@ -159,9 +160,10 @@ class Batch:
             self.model.evaluated(reply.number)
         if not reply.ok:
             self._failed(reply)
-            output.write_error((reply.error or "failed").rstrip("\n"))
+            output.write_error(own_inputs(reply.error or "failed", self._session).rstrip("\n"))
         elif reply.value is not None:
-            output.write(reply.value)
+            terminal = output.stdout_is_terminal()
+            output.write(fitted(reply.value, reply.data, output.columns()) if terminal else reply.value)
 
     def _failed(self, reply: messages.EvaluateReply) -> None:
         self.code = TimedOut.exit_code if reply.timed_out else 1

@@ -12,7 +12,7 @@ NAMES: Final = (
     ("jobs(), kill_job(n)", "evaluations that run; end one"),
     ("trace(f), snapshot(place)", "the calls of a function; the variables at a line"),
     ("watch(expression)", "a value, whenever it changes"),
-    ("profile(seconds)", "where the time goes, from inside; :profile looks from outside"),
+    ("profile(seconds)", "where the time goes, from inside; see :profile"),
 )
 """What every session's namespace has, as :help lists it."""
 
@@ -66,11 +66,13 @@ class Model:
     Attributes:
         place: where inputs are evaluated; None before the first attach.
         stale: that process has ended since; attach again before the next input.
+        owns: the node is the console's own, and ends with it.
     """
 
     def __init__(self, node: str, host: str) -> None:
         self.node = node
         self.host = host
+        self.owns = False
         self.place: Place | None = None
         self.stale = False
         self._numbers: dict[tuple[str, int], int] = {}
@@ -111,6 +113,11 @@ class Model:
 
     def _key(self) -> tuple[str, int]:
         return (self.place.process, self.place.pid) if self.place else ("", 0)
+
+
+def own_inputs(text: str, session: str) -> str:
+    """A traceback with this session's inputs named as the prompt numbers them: `<console 3>`."""
+    return text.replace(f"<console {session} ", "<console ")
 
 
 def continuation(prompt: str) -> str:

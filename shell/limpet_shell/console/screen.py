@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from limpet_shell import output
+from limpet_shell.fitting import fitted
 from limpet_shell.render import Paint
 
 from . import highlight
@@ -87,10 +88,10 @@ class Screen:
             self._at_start = True
             self._put("\n")
 
-    def value(self, text: str) -> None:
-        """Prints a value's repr."""
+    def value(self, text: str, data: Any = None) -> None:
+        """Prints a value's repr; the table of a look, whose `data` is given, as wide as the terminal."""
         self.finish_line()
-        shown = Filter()(text)
+        shown = Filter()(fitted(text, data, output.columns()))
         self._put((highlight.python(shown) if self.colored else shown) + "\n")
 
     def traceback(self, text: str) -> None:

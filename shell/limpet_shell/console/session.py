@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from limpet_shell import control, looks, output
+from limpet_shell.fitting import listed
 from limpet_shell.render import Paint
 from limpet_supervisor.client import messages
 from limpet_supervisor.errors import LimpetError, NoSuchProcess, UsageError
 
 from . import everywhere
 from .link import Link
-from .model import NAMES, Input, Kind, Model, Place
+from .model import NAMES, Input, Kind, Model, Place, own_inputs
 from .screen import Screen
 
 _INTERRUPT_WAIT: Final = 5.0
@@ -23,6 +24,11 @@ _EVERY: Final = 0.5
 """Seconds between two such signs."""
 _NAMED: Final = 3
 """Processes below another one that are named when the console comes there."""
+
+_KEYS: Final = (
+    "Tab completes; Enter runs what is complete, Alt-Enter begins a line; Ctrl-R searches the history; "
+    "Ctrl-C interrupts an evaluation or clears the line."
+)
 
 Answers = AsyncIterator[messages.AnyItem | messages.AnyReply]
 
@@ -180,9 +186,9 @@ class Session:
         if reply.number:
             self.model.evaluated(reply.number)
         if not reply.ok:
-            self.screen.traceback(reply.error or "failed")
+            self.screen.traceback(own_inputs(reply.error or "failed", self.link.name))
         elif reply.value is not None:
-            self.screen.value(reply.value)
+            self.screen.value(reply.value, reply.data)
         if reply.stalled:
             self.screen.notice(f"(this stalled {reply.process} for {reply.stalled:.1f}s)", "yellow")
         return reply.ok
@@ -245,7 +251,7 @@ class Session:
             case "quit":
                 return False
             case "help":
-                self.screen.lines(help_lines(self.screen.paint, words))
+                self.screen.lines(help_lines(self.screen.paint, words, owns=self.model.owns))
             case "all":
                 await self._everywhere(rest.strip())
             case "use":
@@ -344,24 +350,26 @@ def _others(place: Place) -> str:
     return f"{who} {'have agents' if count > 1 else 'has an agent'}: :use {names}"
 
 
-def help_lines(paint: Paint, words: list[str]) -> list[str]:
-    """What `:help` says; `words`: of these commands.
+def help_lines(paint: Paint, words: list[str], *, owns: bool = False) -> list[str]:
+    """What `:help` says; `words`: of these commands; `owns`: the node ends with the console.
 
     Raises:
         UsageError: one of them is none.
     """
     if words:
         return control.help_lines(":", paint, words)
-    wide = max(len(form) for form, _ in NAMES)
+    from textwrap import wrap
+
+    width = min(output.columns(), control.WIDEST)
+    leaving = "stops the node and leaves" if owns else "leaves, and everything goes on"
     return [
-        "Python is evaluated in the process that the prompt names; await works.",
+        *wrap("Python is evaluated in the process that the prompt names; await works.", width - 1),
         "Commands for the node:",
         *control.help_lines(":", paint),
-        "In Python there are (h(name) says more of any):",
-        *(f"  {paint(form.ljust(wide), 'cyan')}  {text}" for form, text in NAMES),
-        "Tab completes; Enter runs what is complete, Alt-Enter begins a line; Ctrl-R",
-        "searches the history; Ctrl-C interrupts an evaluation or clears the line;",
-        "F2 hides the status bar; Ctrl-D leaves, and everything goes on.",
+        *wrap("In Python there are (h(name) says more of any):", width - 1),
+        *listed(NAMES, width, paint),
+        *wrap(_KEYS, width - 1),
+        *wrap(f"F2 hides the status bar; Ctrl-D {leaving}.", width - 1),
     ]
 
 

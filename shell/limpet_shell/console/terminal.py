@@ -51,7 +51,7 @@ class Console:
         self.session = Session(self.model, self.link, self.screen)
         self.session.timeout = chosen.seconds
         self.session.startup_files = settings.startup_files(chosen, os.path.dirname(where.file))
-        self._own = opening is None
+        self.model.owns = opening is None
         self._greeted = False
         self._leaving = False
         self._pressed = False
@@ -115,13 +115,14 @@ class Console:
 
     async def _greet(self, process: str) -> None:
         pong = await self.link.greet()
+        if self.model.owns:  # below the lines of its start, which would scroll it away
+            await self._settled()
+        leaving = "stops the node" if self.model.owns else "leaves"
         self.screen.notice(
-            f"{pong.node} {pong.version}, pid {pong.pid}. Type Python, or :help; Ctrl-D leaves."
+            f"{pong.node} {pong.version}, pid {pong.pid}. Type Python, or :help; Ctrl-D {leaving}."
         )
         for problem in self._problems:
             self._complain(problem)
-        if self._own:
-            await self._settled()
         try:
             try:
                 await self.session.first(process)

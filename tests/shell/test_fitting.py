@@ -1,0 +1,68 @@
+"""Tables of looks, and lists of help, in terminals that are too narrow for them."""
+
+import pytest
+
+from limpet.stage1.view import View
+from limpet_shell.console.model import NAMES
+from limpet_shell.fitting import fitted, listed
+from limpet_shell.output import plain
+
+VIEW = View(
+    "refs",
+    [
+        {"how": "key 'app' of module bookshop.web", "count": 12345, "at": None, "seen": 0.25},
+        {
+            "how": "",
+            "count": 1,
+            "at": "ProxyHeadersMiddleware.__call__ uvicorn/middleware.py:60",
+            "seen": 1.5,
+        },
+    ],
+    units={"seen": "seconds"},
+    notes=["2 of many, and this line is longer than what fits into the terminal of the test"],
+)
+TEXT = repr(VIEW)
+
+
+def test_a_table_that_fits_is_as_it_was_written() -> None:
+    assert fitted(TEXT, VIEW.data, 130) == TEXT
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_the_widest_texts_of_a_table_are_cut_in_their_middle(width: int) -> None:
+    *table, note = fitted(TEXT, VIEW.data, width).split("\n")
+    assert note == TEXT.split("\n")[-1]
+    assert [len(line) <= width for line in table] == [True] * 3
+    assert table[0].split() == ["HOW", "COUNT", "AT", "SEEN"]
+    assert all(number in table[1] for number in ("12,345", "250.0ms"))
+    assert "…" in table[2]
+    assert table[2].split()[-1] == "1.5s"
+    assert ".py:60" in table[2]  # the line stays
+
+
+def test_numbers_are_not_cut_though_the_table_wraps() -> None:
+    table = fitted(TEXT, VIEW.data, 20).split("\n")
+    assert "12,345" in table[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("x" * 200, None),
+        ("x" * 200, {"kind": "trace", "rows": [{"event": "call"}], "columns": ["event"]}),
+        ("x" * 200, [1, 2]),
+        ("HOW  " + "x" * 200, {"rows": [], "columns": ["how"]}),
+    ],
+)
+def test_what_is_no_table_is_left_alone(text: str, data: object) -> None:
+    assert fitted(text, data, 40) == text
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80])
+def test_help_wraps_between_words(width: int) -> None:
+    lines = listed(NAMES, width, plain)
+    assert max(map(len, lines)) < width
+    words = " ".join(f"{name} {text}" for name, text in NAMES).split()
+    assert (
+        " ".join(lines).split() == words if width < 56 else sorted(" ".join(lines).split()) == sorted(words)
+    )
