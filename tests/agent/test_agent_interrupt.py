@@ -246,7 +246,7 @@ while True:
 
 
 def test_an_import_lock_that_was_being_given_back_is_given_back(idle: Pair) -> None:
-    """An interruption between counting down and giving up the ownership leaves it with an owner and no count."""
+    """Interrupted between counting down and giving up, it has an owner and no count."""
     child, peer = idle
     source = """
 import importlib._bootstrap

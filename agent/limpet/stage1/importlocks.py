@@ -38,7 +38,7 @@ def owned() -> tuple[Any, ...]:
 
 def at_locks(thread: int) -> bool:
     """Whether `thread` is in importlib's code that takes locks and gives them back, or in what that calls."""
-    frame = sys._current_frames().get(thread)
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - the documented way
     for _ in range(_DEPTH):
         if frame is None:
             return False
@@ -69,7 +69,7 @@ def give_back(before: tuple[Any, ...]) -> None:
 
 
 def _disown(lock: Any, thread: int) -> None:
-    """Ends what a `release` has begun: it was interrupted between counting down and giving up its ownership."""
+    """Ends what a `release` has begun that was interrupted between counting down and giving itself up."""
     with lock.lock:
         if lock.owner != thread or lock.count:  # free as it was, somebody has taken it just now
             return
