@@ -225,6 +225,9 @@ class Observer:
             spent = max(0.0, (ticks - before) / _TICKS)
             cpu = round(100 * spent / (now - since), 1) if now > since else None
             self._samples[instance.name] = _Sample(now, pid, ticks, cpu, memory)
+        there = self._node.tree.instances
+        if len(self._samples) > len(there):
+            self._samples = {name: sample for name, sample in self._samples.items() if name in there}
 
     # -- tree ---------------------------------------------------------------------------------------------
 
