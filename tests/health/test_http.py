@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from limpet_supervisor.runtime import http
+from limpet_supervisor.runtime.addresses import NotAnAddress
 from limpet_supervisor.runtime.http import HttpServer, Request, Respond, Response
 from support.loop import Loop, loop
 
@@ -216,3 +217,28 @@ def test_a_stale_socket_is_taken_over_and_one_that_lives_is_not(served: Served, 
     assert not os.path.exists(stale)
     with pytest.raises(OSError, match="in use"):
         HttpServer(served.loop.reactor, f"unix:{served.path}", served.handle)
+
+
+def test_a_file_that_is_no_socket_is_left_alone(served: Served, tmp_path: Path) -> None:
+    """connect(2) is refused by it as by a socket that nobody listens on."""
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    with pytest.raises(OSError, match="in use"):
+        HttpServer(served.loop.reactor, f"unix:{precious}", served.handle)
+    assert precious.read_text() == "kept"
+
+
+def test_a_socket_whose_owner_accepts_nothing_keeps_nobody_waiting(served: Served, tmp_path: Path) -> None:
+    path = str(tmp_path / "full")
+    with socket.socket(socket.AF_UNIX) as full, socket.socket(socket.AF_UNIX) as waits:
+        full.bind(path)
+        full.listen(0)
+        waits.connect(path)
+        with pytest.raises(OSError, match="in use"):
+            HttpServer(served.loop.reactor, f"unix:{path}", served.handle)
+
+
+def test_a_name_is_refused_rather_than_served_elsewhere(served: Served) -> None:
+    """LIMPET_HEALTH=example.com:80 was served on 127.0.0.1."""
+    with pytest.raises(NotAnAddress, match="not a name"):
+        HttpServer(served.loop.reactor, "example.com:9464", served.handle)

@@ -62,7 +62,9 @@ class Endpoint:
             if not self._complained:
                 self._complained = True
                 again = f"it is tried again every {_RETRY:g}s"
-                self._log(f"health and metrics cannot be served on {self._bind}: {error.strerror}; {again}")
+                self._log(
+                    f"health and metrics cannot be served on {self._bind}: {error.strerror or error}; {again}"
+                )
             self._timer = self._node.reactor.call_later(_RETRY, self._open)
         else:
             self._log(f"health and metrics are served on {self._server.address}")

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote
 import h11
 
 from .acceptor import Acceptor
-from .addresses import parse_address
+from .addresses import NotAnAddress, parse_address
 from .reactor import READ, WRITE, Reactor
 from .sockets import clear_stale
 
@@ -64,7 +64,7 @@ class HttpServer:
     """Listens on one address.
 
     Args:
-        bind: `host:port` with a numeric host or `localhost`, or `unix:/path`.
+        bind: `host:port` with a numeric host or `localhost`, or `unix:/path`; no name is asked for.
         handle: answers; what it raises is a bug, which the client sees as 500.
 
     Raises:
@@ -85,9 +85,11 @@ class HttpServer:
 
     @property
     def address(self) -> str:
-        """Where it listens: with the port that was found, if 0 was asked for."""
+        """Where it listens, as it is written in a configuration."""
         name = self._socket.getsockname()
-        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else f"unix:{name}"
+        if not isinstance(name, tuple):
+            return "unix:" + (f"@{os.fsdecode(name[1:])}" if isinstance(name, bytes) else name)
+        return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
     def close(self) -> None:
         """Ends all connections and frees the address."""
@@ -105,7 +107,10 @@ class HttpServer:
     def _listen(self, bind: str) -> socket.socket:
         address = parse_address(bind)
         family, target = address.family, address.target
-        if family == socket.AF_UNSPEC:  # a name: the configuration allows none but localhost
+        if family == socket.AF_UNSPEC:
+            # LIMPET_HEALTH is not checked by anyone else; to serve elsewhere than it says would be no answer.
+            if address.host != "localhost":
+                raise NotAnAddress(f"{bind!r}: expected a numeric address or localhost, not a name")
             family, target = socket.AF_INET, ("127.0.0.1", address.port)
         made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 from contextlib import suppress
 from typing import Final
 
@@ -94,14 +95,21 @@ def clear_stale(path: str) -> None:
     """Removes a Unix socket that nobody listens on any more: a crash has left it.
 
     Raises:
-        OSError: somebody listens on it.
+        OSError: somebody listens on it, or it is no socket.
     """
-    if not os.path.exists(path):
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
+    # connect(2) is refused by any file: it must not be taken for a socket that a crash has left.
+    if stat.S_ISSOCK(mode):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)  # whoever listens and accepts nothing would keep us waiting
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+                return
+            except BlockingIOError:
+                pass
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
