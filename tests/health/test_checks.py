@@ -1,7 +1,12 @@
 """Health checks in an application's process: what each comes to, whatever it does."""
 
+import threading
 from typing import Any
 
+import pytest
+
+from limpet import health
+from limpet.stage1 import checks
 from support.agent import Child, Daemon, Peer
 
 CHECKS = """
@@ -228,6 +233,52 @@ def test_what_awaits_is_not_known_without_a_loop_and_never_gets_one_of_its_own(o
     assert told(peer, status="unknown")["check"] == "database"
     code, _, err = child.finish(b"\n")
     assert (code, err) == (0, ""), "no coroutine was left without being awaited"
+
+
+BLOCKED = """
+import asyncio, sys
+from limpet import health
+
+@health.check("database", every=0.05, timeout=0.2)
+async def database():
+    if sys.argv:  # its first run hangs; if it was begun in time, it is cancelled
+        sys.argv.clear()
+        await asyncio.Event().wait()
+
+async def main():
+    print("up", flush=True)
+    sys.stdin.readline()
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+
+asyncio.run(main())
+"""
+
+
+def test_a_run_whose_time_is_over_before_the_loop_comes_to_it_is_not_begun(one_python: Daemon) -> None:
+    """Begun late, nothing would ever cancel it, and it would be the last run of that check."""
+    child, peer = served(one_python, BLOCKED)
+    assert "has not come to it" in told(peer, status="timeout")["reason"]
+    child.say("")
+    assert told(peer, status="ok")["check"] == "database"
+    assert child.finish(b"\n") == (0, "up\n", ""), "no coroutine was left without being awaited"
+
+
+def test_a_check_that_hangs_is_looked_at_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = threading.Event()
+    known = {"hangs": health.Check("hangs", hanging.wait, 3600.0, 3600.0, critical=True)}
+    monkeypatch.setattr(health, "_checks", known)
+    now = [1000.0]
+    monkeypatch.setattr(checks, "monotonic", lambda: now[0])
+    service = checks.serve(lambda _frame: None)
+    service.look()
+    try:
+        waits = []
+        for passed in (0.0, 0.1, 1.0, 60.0):
+            now[0] = 1000.0 + passed
+            waits.append(round(service.tick(), 3))
+    finally:
+        hanging.set()
+    assert waits == [0.02, 0.02, 0.1, 0.5]
 
 
 FORKS = """

@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 import sys
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, Final
 
 from .frames import where
@@ -18,7 +19,10 @@ from .threads import end_hubs, forget_thread, name_thread, unblock_signals
 
 MODULE: Final = "limpet.health"
 PACE: Final = 0.02
-"""Seconds between two looks at a check that runs."""
+"""Seconds between two looks at a check that runs, at first; one that hangs costs ever less of them."""
+_SLOWEST: Final = 0.5
+_SHARE: Final = 0.1
+"""Part of the time for which it has run."""
 NO_LOOP: Final = 1.0
 """Seconds after which a check is tried again that found no running loop."""
 COROUTINE: Final = 0x80
@@ -36,6 +40,10 @@ class Run:
         self.task: Any = None
         self.awaited: Any = None
         """What the function returned to be awaited."""
+        self.coroutine: Any = None
+        """Awaits it on the loop."""
+        self.over = False
+        """Its time was over before the loop came to it: it is not begun any more."""
         self.outcome: Any = None
         """An Outcome, as soon as there is one; set once, by the thread that it runs in."""
         self.took = 0.0
@@ -44,6 +52,12 @@ class Run:
         """It has come to this."""
         self.took = monotonic() - self.began
         self.outcome = outcome
+
+    def close(self) -> None:
+        """What was never begun is not to be warned of as never awaited."""
+        for each in (self.coroutine, self.awaited):
+            if type(each) is CoroutineType:
+                each.close()
 
 
 class Entry:
@@ -111,6 +125,8 @@ class Checks:
                 self._schedule(entry, run)
             if run.outcome is None and run.loop is not None and not runs(run.loop):
                 run.ends(_outcome("unknown", "the event loop that it ran on has ended"))
+                if run.task is None:
+                    run.close()
             if run.outcome is not None:
                 entry.run = None
                 self._told(entry, run)
@@ -129,7 +145,8 @@ class Checks:
             entry.late = now + check.every
             self._tell(check, "timeout", self._lateness(check, run, now), now - run.began)
             deadline = entry.late
-        return min(PACE, deadline - now)
+        pace = min(max(PACE, _SHARE * (now - run.began)), _SLOWEST)
+        return max(0.0, min(pace, deadline - now))
 
     def _lateness(self, check: Any, run: Run, now: float) -> str:
         text = f"no result within {check.timeout:g}s"
@@ -147,6 +164,7 @@ class Checks:
         return f"{text}: it is in {place}" if place else text
 
     def _cancel(self, run: Run) -> None:
+        run.over = True
         task = run.task
         if task is not None:
             with contextlib.suppress(RuntimeError):  # the loop has been closed
@@ -210,30 +228,35 @@ class Checks:
 
     def _schedule(self, entry: Entry, run: Run) -> None:
         """Has the application's loop await it."""
-        coroutine = _awaiting(run)
         loops = running_loops()
         if not loops:
-            coroutine.close()
-            _close(run.awaited)
+            run.close()
             run.ends(_outcome("unknown", "it awaits, and no event loop runs"))
             entry.due = min(entry.due, monotonic() + NO_LOOP)
             return
+        run.coroutine = _awaiting(run)
         run.loop, run.thread = next(iter(loops.items()))
 
         def begin() -> None:
+            if run.outcome is not None:  # the loop had ended, and runs again
+                return
+            if run.over:
+                run.close()
+                run.ends(_outcome("timeout", ""))
+                return
             try:
-                run.task = run.loop.create_task(coroutine)
+                run.task = run.loop.create_task(run.coroutine)
                 run.task.set_name(f"limpet health check {entry.check.name}")
+                # Cancelled before its first step, it has not come to what it awaits.
+                run.task.add_done_callback(lambda _task: run.close())
             except Exception as failure:  # noqa: BLE001 - a task factory of the application's may raise anything
-                coroutine.close()
-                _close(run.awaited)
+                run.close()
                 run.ends(_judge_raised(failure))
 
         try:
             run.loop.call_soon_threadsafe(begin, context=contextvars.Context())
         except RuntimeError as closed:
-            coroutine.close()
-            _close(run.awaited)
+            run.close()
             run.ends(_outcome("unknown", f"it awaits, and {closed}"))
 
 
@@ -264,13 +287,6 @@ def _awaits(function: Any) -> bool:
         if function is None:
             return False
     return False
-
-
-def _close(awaited: Any) -> None:
-    """A coroutine that was never begun would be warned of."""
-    close = getattr(awaited, "close", None)
-    if close is not None:
-        close()
 
 
 def _idle(thread: int) -> bool:
