@@ -11,6 +11,10 @@ from limpet_supervisor import __version__
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec, SocketSpec, processes
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - inside a container, whose network says who reaches it
+HEALTH_PORT: Final = 9464
+"""Where an image's node serves health and metrics: the port of OpenTelemetry's Prometheus exporter."""
+HEALTH_NAME: Final = "limpet-health"
+"""The port's name, of 15 letters at most."""
 PRE_STOP: Final = 5
 """Seconds of the preStop hook."""
 STARTUP_PERIOD: Final = 2
@@ -42,7 +46,8 @@ def docker(wanted: Wanted) -> dict[str, str]:
         "ENVIRONMENT": environment,
         "USER": spec.name.replace("_", "-")[:30],
         "PORT": str(ports[0]) if ports else "4000",
-        "EXPOSE": f"EXPOSE {' '.join(map(str, ports))}\n\n" if ports else "",
+        "HEALTH": str(health_port(ports)),
+        "EXPOSE": f"EXPOSE {' '.join(map(str, [*ports, health_port(ports)]))}\n\n",
         "START": str(wanted.start),
         "STOP": str(wanted.stop),
     }
@@ -73,6 +78,7 @@ def kubernetes(wanted: Wanted) -> dict[str, str]:
         (socket.name.replace("_", "-")[:15], port) for socket in spec.sockets if (port := port_of(socket))
     ]
     ports = "".join(f"            - {{name: {name}, containerPort: {port}}}\n" for name, port in sockets)
+    health = health_port([port for _, port in sockets])
     environment = "".join(
         f'            - {{name: {name}, value: "{value}"}}\n'
         for name, value in _variables(spec, [port for _, port in sockets]).items()
@@ -81,13 +87,17 @@ def kubernetes(wanted: Wanted) -> dict[str, str]:
         "NAME": spec.name,
         "DNS": spec.name.replace("_", "-"),
         "IMAGE": wanted.image,
-        "PORTS": (f"          env:\n{environment}" if environment else "")
-        + (f"          ports:\n{ports}" if ports else ""),
+        "ENVIRONMENT": f"          env:\n{environment}" if environment else "",
+        "PORTS": ports,
+        "HEALTH": str(health),
+        "HEALTH_NAME": HEALTH_NAME,
         "SERVICE_PORTS": "\n".join(
             f"    - {{name: {name}, port: {80 if number == 0 else port}, targetPort: {name}}}"
             for number, (name, port) in enumerate(sockets)
         ),
         "STOP": str(wanted.stop + PRE_STOP),
+        "START": str(wanted.start),
+        "STARTUP_PERIOD": str(STARTUP_PERIOD),
         "STARTS": str(-(-wanted.start // STARTUP_PERIOD)),
         "MIGRATE": _migration(spec),
     }
@@ -109,6 +119,11 @@ KINDS: Final[dict[str, Callable[[Wanted], dict[str, str]]]] = {
 def python() -> str:
     """The Python that the project is developed with, as an image's tag has it."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def health_port(ports: list[int]) -> int:
+    """Where the image's node serves health and metrics: none of the ports of its sockets."""
+    return next(port for port in range(HEALTH_PORT, HEALTH_PORT + len(ports) + 1) if port not in ports)
 
 
 def port_of(socket: SocketSpec) -> int:

@@ -102,7 +102,7 @@ def test_it_says_how_it_is_run_and_how_big_it_is(built: Built, record_property) 
     config = image["Config"]
     assert config["User"] == "10001:10001"
     assert config["Cmd"] == ["bin/bookshop", "start"]
-    assert config["ExposedPorts"] == {"4000/tcp": {}}
+    assert config["ExposedPorts"] == {"4000/tcp": {}, "9464/tcp": {}}
     assert config["StopSignal"] in ("SIGTERM", "15")
     assert image["Healthcheck"]["Test"] == ["CMD", "bin/bookshop", "health"]
     record_property("image_bytes", image["Size"])

@@ -1,5 +1,6 @@
 """What `gen docker`, `gen ci` and `gen kubernetes` write, parsed and checked field by field."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_the_image_runs_as_nobody_in_particular_and_is_asked_for_its_health(here
     cli.main(["gen", "docker"])
     lines = instructions(here)
     assert "USER 10001:10001" in lines
-    assert "EXPOSE 4000 4100" in lines
+    assert "EXPOSE 4000 4100 9464" in lines
     assert "STOPSIGNAL SIGTERM" in lines
     assert lines[-1] == 'CMD ["bin/my_shop", "start"]'
     health = next(line for line in lines if line.startswith("HEALTHCHECK"))
@@ -147,17 +148,87 @@ def test_a_pod_is_a_node_that_is_probed_and_stopped_in_time(here: Path) -> None:
     [container] = pod["containers"]
     assert container["image"] == "example.org/shop:1"
     assert container["command"] == ["bin/my_shop", "start"]
-    for probe in ("startupProbe", "readinessProbe"):
-        assert container[probe]["exec"]["command"] == ["bin/my_shop", "health"]
-    assert container["livenessProbe"]["exec"]["command"] == ["bin/my_shop", "pid"]
-    startup = container["startupProbe"]
+    for probe, path in (("startup", "/startupz"), ("readiness", "/readyz"), ("liveness", "/livez")):
+        assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "limpet-health"}
+        assert container[f"{probe}Probe"]["timeoutSeconds"] == 5, "the answer may need four"
+    startup, ready, live = (container[f"{probe}Probe"] for probe in ("startup", "readiness", "liveness"))
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 40 + 20
+    seconds = [probe["periodSeconds"] * probe["failureThreshold"] for probe in (ready, live)]
+    assert seconds == [10, 30], "it gets no traffic before it is killed"
     assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
     assert {one["name"]: one["value"] for one in container["env"]} == {"HOST": EVERYWHERE, "PORT": "4000"}
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
         "http": 4000,
         "admin": 4100,
+        "limpet-health": 9464,
     }
+    annotations = spec["template"]["metadata"]["annotations"]
+    assert {name: annotations[f"prometheus.io/{name}"] for name in ("scrape", "port", "path")} == {
+        "scrape": "true",
+        "port": "9464",
+        "path": "/metrics",
+    }
+
+
+@pytest.mark.parametrize(("admin", "health"), [("4100", 9464), ("9464", 9465)])
+def test_pod_and_image_agree_on_the_port_of_health_which_is_no_other_s(
+    here: Path, admin: str, health: int
+) -> None:
+    (here / "limpet.toml").write_text(CONFIGURATION.replace("4100", admin))
+    cli.main(["gen", "docker"])
+    cli.main(["gen", "kubernetes"])
+    assert f"ENV LIMPET_HEALTH=0.0.0.0:{health}" in instructions(here)
+    assert f"EXPOSE 4000 {admin} {health}" in instructions(here)
+    template = manifest(here, "deployment")["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": 4000, "admin": int(admin), "limpet-health": health}
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(health)
+
+
+KUBERNETES = json.loads(Path(__file__).with_name("kubernetes-1.32.json").read_text())
+"""What a Deployment, a Service and a Job are made of, of Kubernetes' own schemas (Apache-2.0):
+https://github.com/kubernetes/kubernetes/tree/v1.32.0/api/openapi-spec."""
+TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list, "null": type(None)}
+
+
+def wrong(schema: Any, value: Any, where: str) -> list[str]:
+    """What is wrong with a value by a schema, of JSON Schema's keywords those that Kubernetes uses."""
+    if "$ref" in schema:
+        schema = KUBERNETES[schema["$ref"].rpartition("/")[2]]
+    if "oneOf" in schema and all(wrong(each, value, where) for each in schema["oneOf"]):
+        return [f"{where}: none of {schema['oneOf']}"]
+    kinds = schema.get("type", list(TYPES))
+    if not any(type(value) is TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)):
+        return [f"{where}: {value!r} is not {kinds}"]
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{where}: {value!r} is none of {schema['enum']}"]
+    found = []
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            found += wrong(schema.get("items", {}), item, f"{where}[{index}]")
+    elif isinstance(value, dict):
+        found += [f"{where}: there is no {name}" for name in schema.get("required", ()) if name not in value]
+        for name, item in value.items():
+            of = schema.get("properties", {}).get(name, schema.get("additionalProperties", {}))
+            found += [f"{where}.{name}: not known"] if of is False else wrong(of, item, f"{where}.{name}")
+    return found
+
+
+@pytest.mark.parametrize("configuration", [CONFIGURATION, ALONE])
+def test_manifests_are_what_kubernetes_takes(here: Path, configuration: str) -> None:
+    (here / "limpet.toml").write_text(configuration)
+    cli.main(["gen", "kubernetes"])
+    kinds = {
+        "Deployment": "io.k8s.api.apps.v1.Deployment",
+        "Job": "io.k8s.api.batch.v1.Job",
+        "Service": "io.k8s.api.core.v1.Service",
+    }
+    for path in (here / "kubernetes").iterdir():
+        made = yaml.safe_load(path.read_text())
+        assert wrong(KUBERNETES[kinds[made["kind"]]], made, path.name) == []
+    probe = {"httpGet": {"path": "/livez", "prot": 1}, "periodSeconds": "2"}
+    assert len(wrong(KUBERNETES["io.k8s.api.core.v1.Probe"], probe, "")) == 3, "it sees what is wrong"
 
 
 @pytest.mark.parametrize("name", ["deployment", "migrate"])
@@ -202,9 +273,9 @@ def test_what_neither_listens_nor_migrates_is_a_deployment_alone(here: Path) -> 
     cli.main(["gen", "kubernetes"])
     assert os.listdir(here / "kubernetes") == ["deployment.yaml"]
     [container] = manifest(here, "deployment")["spec"]["template"]["spec"]["containers"]
-    assert "ports" not in container
+    assert [port["containerPort"] for port in container["ports"]] == [9464]
     cli.main(["gen", "docker"])
-    assert not any(line.startswith("EXPOSE") for line in instructions(here))
+    assert "EXPOSE 9464" in instructions(here)
 
 
 def test_a_shutdown_without_end_is_bounded(here: Path) -> None:
