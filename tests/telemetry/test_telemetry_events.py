@@ -331,3 +331,24 @@ def test_of_many_threads_no_event_is_uncounted_while_a_handler_comes_and_goes() 
     (failure,) = telemetry.failures()
     assert len(handled) + failure.failed + failure.missed == 3 * rounds
     assert failure.failed
+
+
+class Waits(Exception):
+    """An error whose text is there only when another thread has attached something."""
+
+    def __init__(self) -> None:
+        self.attached = threading.Event()
+
+    def __str__(self) -> str:
+        threading.Thread(target=self.attach, daemon=True).start()
+        return "in time" if self.attached.wait(10) else "too late"
+
+    def attach(self) -> None:
+        telemetry.attach("other", ("shop", "other"), ignore)
+        self.attached.set()
+
+
+def test_the_text_of_an_error_may_wait_for_a_thread_that_attaches() -> None:
+    telemetry.attach("waits", SALE, Broken(Waits()))
+    telemetry.execute(SALE)
+    assert telemetry.failures()[0].reason == "Waits: in time"

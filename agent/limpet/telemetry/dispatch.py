@@ -265,8 +265,9 @@ def _learn(event: Event) -> None:
     """Notes that nobody is attached to this event: a failed look-up costs five times a successful one."""
     with _lock:
         if len(_table) - len(_by_event) >= REMEMBERED:
-            for name in [name for name, call in _table.items() if call is None]:
-                del _table[name]
+            # A copy: a signal's handler, or a finalizer, may execute another event meanwhile.
+            for name in [name for name, call in list(_table.items()) if call is None]:
+                _table.pop(name, None)
         _table.setdefault(event, None)
 
 
@@ -307,14 +308,16 @@ def _miss(event: Event, measurements: Measurements, metadata: Metadata, attached
 def _failed(attached: _Attached, event: Event, error: BaseException, *, trial: bool = False) -> bool:
     """Quarantines a handler that has raised; False if what it raised is not its fault."""
     try:
+        if trial:
+            attached.trying = False
+        if not contained(error):
+            return False
+        # Before the lock is taken: this is code of the application's, which may wait for who attaches.
+        name, reason = attached.name or named(attached.id), describe(error)
         with _lock:
-            if trial:
-                attached.trying = False
-            if not contained(error):
-                return False
             attached.failed += 1
-            attached.name = attached.name or named(attached.id)
-            attached.reason = describe(error)
+            attached.name = name
+            attached.reason = reason
             attached.at = time()
             if attached.quarantined and not trial:
                 return True  # it was called before another call has brought it there
