@@ -1,5 +1,6 @@
 """Frames of an agent to a daemon that reads slowly, while no thread can be started."""
 
+import json
 import threading
 
 import pytest
@@ -22,6 +23,28 @@ class Slow:
         if self.taken.endswith(b"2}"):
             self.emptied.set()
         return count
+
+
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 500])
+def test_many_rows_are_encoded_one_by_one_and_are_the_same(count: int) -> None:
+    rows = [{"task": f"Task-{number}", "age": None, "chain": ["é\ud800"]} for number in range(count)]
+    frame = {
+        "id": 7,
+        "re": "evaluated",
+        "data": {"kind": "tasks", "rows": rows, "notes": ["a]}}"]},
+        "ok": True,
+    }
+    assert json.loads(channel.encoded(frame)) == frame
+
+
+def test_the_interpreter_s_lock_is_not_kept_for_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder in C lets no other thread run before its end."""
+    rows = [{"task": str(number)} for number in range(10_000)]
+    longest = []
+    monkeypatch.setattr(channel.json, "dumps", lambda value, **_: longest.append(len(str(value))) or "{}]}}")
+    channel.encoded({"id": 1, "data": {"kind": "tasks", "rows": rows}})
+    assert len(longest) > len(rows)
+    assert max(longest) < 100
 
 
 def test_a_frame_that_no_thread_could_send_goes_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,22 @@ from .natives import Turn, start_new_thread
 
 QUEUE: Final = 4 * 1024 * 1024
 """Bytes that may wait."""
+ROWS: Final = 50
+"""Rows from which on each is encoded by itself."""
 PATIENCE: Final = 10.0
 """Seconds without progress after which the daemon is given up."""
+
+
+def encoded(frame: dict[str, Any]) -> str:
+    """JSON; many rows of data each by itself, for json's encoder keeps the interpreter's lock to its end."""
+    data = frame.get("data")
+    rows = data.get("rows") if type(data) is dict else None
+    if type(rows) is not list or len(rows) < ROWS:
+        return json.dumps(frame, ensure_ascii=False)
+    within = {**{key: value for key, value in data.items() if key != "rows"}, "rows": []}
+    last = {**{key: value for key, value in frame.items() if key != "data"}, "data": within}
+    around = json.dumps(last, ensure_ascii=False)
+    return f"{around[:-3]}{', '.join(json.dumps(row, ensure_ascii=False) for row in rows)}]}}}}"
 
 
 class Channel:
@@ -40,7 +54,7 @@ class Channel:
         if not self._connection.open:  # without the lock, which a fork may have left taken
             return
         # A lone surrogate cannot be written in UTF-8: it becomes a question mark.
-        body = json.dumps(frame, ensure_ascii=False).encode("utf-8", "replace")
+        body = encoded(frame).encode("utf-8", "replace")
         if len(body) > MAX_FRAME:  # the daemon would take it for garbage, and the connection with it
             frame = {"id": frame["id"], "re": "error", "error": f"it is {len(body):,} bytes: ask for less"}
             if not frame["id"]:
