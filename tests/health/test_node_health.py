@@ -166,6 +166,28 @@ def test_an_interpreter_that_is_stopped_is_not_well() -> None:
         made.wait_for(lambda: ask(made, "/livez/web")[0] == 200)
 
 
+def test_a_process_that_does_not_run_does_not_live() -> None:
+    """It was said to, as nothing was known of its loop."""
+    toml = """
+[health]
+bind = "unix:${RELEASE_TMP}/health.sock"
+[processes.dead]
+command = "false"
+backoff = { base = "1h", max = "1h" }
+[processes.slow]
+command = ["sleep", "1000"]
+ready = { log = "never" }
+"""
+    with node(toml) as made:
+        made.start()
+        made.wait_for(lambda: "health and metrics are served" in made.output)
+        made.wait_for(lambda: made.status()["dead.1"].state == "backoff")
+        status, body = ask(made, "/livez/dead")
+        assert (status, "[-]dead failing: dead.1: " in body) == (503, True)
+        assert ask(made, "/livez/slow") == (200, "ok"), "it need not be ready for that"
+        assert ask(made, "/livez") == (200, "ok")
+
+
 @pytest.mark.parametrize(
     ("liveness", "file", "cause"),
     [

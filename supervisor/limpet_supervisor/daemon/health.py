@@ -144,10 +144,8 @@ class Health:
         Raises:
             NoSuchProcess: a name means none.
         """
-        tree = self._node.tree
-        chosen = [instance for name in names for instance in self._observer.names(name)]
-        instances = [tree.instances[name] for name in chosen] if names else tree.in_order()
-        found = [*self._processes(instances)]
+        instances = self._instances(names)
+        found = [*self._processes(instances, _is_ready)]
         for instance in instances:
             for connection in self._node.agents.of(instance.name):
                 if connection.is_process:
@@ -155,6 +153,20 @@ class Health:
         if not names:
             found = [*self._of_node(), *found]
         return tuple(found)
+
+    def living(self, names: Iterable[str]) -> tuple[Line, ...]:
+        """Whether those of these processes run that shall, ready or not, and their loops go round.
+
+        Raises:
+            NoSuchProcess: a name means none.
+        """
+        loops = (line for line in self.lines(names) if line.check == "loop")
+        return (*self._processes(self._instances(names), _runs), *loops)
+
+    def _instances(self, names: Iterable[str]) -> Iterable[Instance]:
+        tree = self._node.tree
+        chosen = [instance for name in names for instance in self._observer.names(name)]
+        return [tree.instances[name] for name in chosen] if names else tree.in_order()
 
     def report(
         self,
@@ -226,8 +238,10 @@ class Health:
         reason = f"{name} ended {count} times within a minute" if ends else ""
         yield Line("restarts", Status.WARNING if ends else Status.OK, reason=reason, critical=False)
 
-    def _processes(self, instances: Iterable[Instance]) -> Iterator[Line]:
-        """A line for each process: whether those of its instances that shall run are ready."""
+    def _processes(
+        self, instances: Iterable[Instance], is_well: Callable[[Instance], bool]
+    ) -> Iterator[Line]:
+        """A line for each process: whether those of its instances are well that shall run."""
         of_process: dict[str, list[Instance]] = {}
         for instance in instances:
             of_process.setdefault(instance.process, []).append(instance)
@@ -236,7 +250,7 @@ class Health:
             missing = [
                 each
                 for each in wanted
-                if not each.ready and each.outcome not in (Outcome.EXITED, Outcome.ENDED)
+                if not is_well(each) and each.outcome not in (Outcome.EXITED, Outcome.ENDED)
             ]
             lines = (self._observer.line(each) for each in missing[:3])
             reason = "; ".join(f"{line.name}: {line.reason or line.state.value}" for line in lines)
@@ -359,6 +373,14 @@ class Health:
                     reason=_shown(worst) if full else "",
                     critical=False,
                 )
+
+
+def _is_ready(instance: Instance) -> bool:
+    return instance.ready
+
+
+def _runs(instance: Instance) -> bool:
+    return instance.pid is not None
 
 
 def reply(lines: tuple[Line, ...], node: NodeFacts) -> m.HealthReply:

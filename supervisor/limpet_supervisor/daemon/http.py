@@ -101,15 +101,13 @@ class Endpoint:
             respond(Response(404, f"{error.what}: {error.why}\n".encode()))
 
     def _live(self, names: tuple[str, ...], request: Request) -> tuple[Line, ...]:
-        """That we answer is all there is to a node's life; of a process, that its loop goes round.
+        """That we answer is all there is to a node's life; of a process, that it runs, and its loop.
 
         Raises:
             NoSuchProcess: a name means none.
         """
-        lines = [Line("ping", Status.OK)]
-        if names:
-            lines += [line for line in self._health.lines(names) if line.check == "loop"]
-        return self._health.counted(lines, _excluded(request))
+        lines = self._health.living(names) if names else ()
+        return self._health.counted((Line("ping", Status.OK), *lines), _excluded(request))
 
     def _started(self, names: tuple[str, ...]) -> tuple[Line, ...]:
         """Whether every process has been ready once.
