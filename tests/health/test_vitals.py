@@ -1,7 +1,11 @@
 """Loop lag, waits for the GIL, collections: measured while somebody wants it, and nothing of it is left."""
 
+import gc
 from typing import Any
 
+import pytest
+
+from limpet.stage1 import vitals as vitals_module
 from support.agent import Daemon, Peer
 
 APP = """
@@ -101,3 +105,29 @@ def test_the_look_measures_for_as_long_as_it_is_asked_to(one_python: Daemon) -> 
     child.say("callbacks")
     assert child.hear() == "0"
     assert child.finish(b"\n")[0] == 0
+
+
+class Loop:
+    """A loop whose end is seen while somebody else lets go of the vitals."""
+
+    def __init__(self, service: vitals_module.Vitals) -> None:
+        self._service = service
+
+    def call_soon_threadsafe(self, _callback: object) -> None:
+        self._service.release("evaluation")
+        raise RuntimeError("it is closed")
+
+
+def test_who_lets_go_while_a_loop_is_found_to_have_ended_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look runs in the agent's thread, which would lose its connection; letting go, in another."""
+    before = list(gc.callbacks)
+    service = vitals_module.serve(lambda _frame, **_options: None)
+    loop = Loop(service)
+    monkeypatch.setattr(vitals_module, "running_loops", lambda: {loop: 1})
+    monkeypatch.setattr(vitals_module, "runs", lambda _loop: True)
+    service.hold("evaluation")
+    assert service.tick() > 0
+    assert service.facts()["loops"] == 0
+    assert gc.callbacks == before

@@ -261,3 +261,11 @@ def test_nothing_is_imported_before_it_is_asked_for():
     code = "import limpet, sys; assert 'logging' not in sys.modules; limpet.log.setup; print('limpet.log')"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "limpet.log\n"
+
+
+def test_an_integer_that_python_does_not_write_in_decimal_is_in_hexadecimal(logger):
+    logger.warning("factored", extra={"n": 10**5000, "all": {"n": [-(10**5000)]}, "small": 10**500})
+    (line,) = logger.lines()
+    assert line["n"].startswith("0x")
+    assert line["all"]["n"][0].startswith("-0x")
+    assert line["small"] == 10**500

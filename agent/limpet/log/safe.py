@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 LONGEST = 1000
 """Characters of the repr of what JSON has no form for."""
 _DEEPEST = 8
+_BIG = 2000
+"""Bits above which an integer is written in hexadecimal: sys.set_int_max_str_digits limits decimals only."""
 _TEXTS = ("datetime", "date", "time", "UUID", "Decimal", "PosixPath")
 """Types of the standard library whose str says all."""
 
@@ -42,13 +44,20 @@ def text(value: object) -> str:
         found = str(value) if type(value).__name__ in _TEXTS else repr(value)
     except Exception as error:  # noqa: BLE001 - its repr may raise anything
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+    return _clipped(found)
+
+
+def _clipped(found: str) -> str:
     return found if len(found) <= LONGEST else f"{found[:LONGEST]}…"
 
 
 def _plain(value: object, depth: int) -> "Any":
     kind = type(value)
-    if value is None or kind in (bool, int, str):
+    if value is None or kind in (bool, str):
         return value
+    if kind is int:
+        big = value.bit_length() > _BIG  # type: ignore[attr-defined]
+        return _clipped(f"{value:#x}") if big else value
     if kind is float:
         return value if math.isfinite(value) else repr(value)  # type: ignore[arg-type]
     if not depth:

@@ -113,7 +113,8 @@ class Vitals:
             self._next = self._find_at = 0.0
             self._push_at = monotonic() + PUSH
             self._asleep = 0.0
-            gc.callbacks.append(self._callback)
+            if not any(each is self._callback for each in gc.callbacks):
+                gc.callbacks.append(self._callback)
         self._holders.add(holder)
 
     def release(self, holder: object, _limit: float = 0.0) -> None:
@@ -191,7 +192,8 @@ class Vitals:
                 return now - marker.posted > self._limit
         if not runs(marker.loop) or not marker.post(now):
             # What it has still to run is nobody's.
-            self._markers.remove(marker)
+            # Not `remove`: an evaluation that lets go takes all of them off, at any moment.
+            self._markers = [each for each in self._markers if each is not marker]
             self._find_at = min(self._find_at, now + FIND_FIRST)
         return False
 
