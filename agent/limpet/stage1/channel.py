@@ -23,7 +23,7 @@ PATIENCE: Final = 10.0
 
 def encoded(frame: dict[str, Any]) -> str:
     """JSON; many rows of data each by itself, for json's encoder keeps the interpreter's lock to its end."""
-    data = frame.get("data")
+    data: Any = frame.get("data")
     rows = data.get("rows") if type(data) is dict else None
     if type(rows) is not list or len(rows) < ROWS:
         return json.dumps(frame, ensure_ascii=False)
