@@ -82,6 +82,31 @@ def test_coroutines_generators_and_methods_are_traced_where_they_run(shop: Shop)
     assert shop.unharmed()
 
 
+EARLY = """
+import sys, threading
+hits = sys.modules['_limpet_stage1.hits']
+real = hits.backend()
+class Early:
+    def __getattr__(self, name):
+        return getattr(real, name)
+    def arm(self, probe, sites):
+        real.arm(probe, sites)
+        thread = threading.Thread(target=shop.outer, args=(77,))
+        thread.start()
+        thread.join()
+hits.backend = Early
+"""
+
+
+def test_nothing_counts_before_all_functions_are_traced(shop: Shop) -> None:
+    """The one that is traced first, if it is called often, would take the whole limit."""
+    shop.peer.evaluate("trace('shop:price', 1)")
+    shop.peer.evaluate(EARLY)
+    reply, out, _ = shop.peer.evaluate("trace('shop:outer', 1, 0.2, where='n == 77')")
+    assert (reply.ok, out) == (True, "")
+    assert shop.unharmed()
+
+
 def test_a_condition_that_raises_is_told_and_never_reaches_the_application(shop: Shop) -> None:
     for source, raised in {
         "cart.nowhere": "AttributeError",
@@ -146,7 +171,24 @@ def test_an_interruption_ends_the_wait_at_once_and_leaves_nothing(shop: Shop) ->
         peer.ask("interrupt", target=request)
         found = peer.reply(request)[0]
         assert (found.interrupted, found.abandoned) == (True, None)
+        assert found.ok, found.error
+        assert re.fullmatch(r"lines: 0 in \S+: interrupted", found.value or "")
         assert peer.value("untouched()") == "[]"
+    assert shop.unharmed()
+
+
+def test_what_was_traced_until_the_interruption_is_its_value(shop: Shop) -> None:
+    peer = shop.peer
+    request = peer.send("evaluate", session="s1", source="trace('shop:price', 400, seconds=900)", timeout=5)
+    assert peer.answer(request).item == "lasts"
+    assert "tracing" in peer.answer(request).text
+    assert "shop:price" in peer.answer(request).text
+    peer.ask("interrupt", target=request)
+    found = peer.reply(request)[0]
+    assert found.ok, found.error
+    rows = found.data["rows"]
+    assert rows[0]["function"] == "shop:price"
+    assert peer.value("_.kind, len(_)") == f"('trace', {len(rows)})"
     assert shop.unharmed()
 
 

@@ -61,7 +61,7 @@ class Hits:
         self._ask = ask
         self._numbers = count()
         self._taken: list[None] = []
-        self._window = self._began = monotonic()
+        self._window = self._began = 0.0
         self._in_window = count()
         self._spent = 0.0
         self._said = False
@@ -70,9 +70,13 @@ class Hits:
     def __str__(self) -> str:
         return f"limit {self.limit:,}" + (f" in {self._per:g}s" if self._per else "")
 
+    def begin(self) -> None:
+        """Counts from here on: all sites are probed, so that none takes the limit from the others."""
+        self._window = self._began = monotonic()
+
     def wants(self, frame: FrameType) -> bool:
         """Whether the frame counts."""
-        if self.over:
+        if self.over or not self._began:
             return False
         if self._predicate is None:
             return True
@@ -167,6 +171,7 @@ def run(
     try:
         own_threads.add(ident)
         probing.arm(probe, sites)
+        hits.begin()
         names = ", ".join(site.name for site in sites[:_NAMED])
         more = f" and {len(sites) - _NAMED} more" if len(sites) > _NAMED else ""
         job.say(f"({title} {names}{more}: {hits}, {seconds:g}s; Ctrl-C ends it)", "stderr")
