@@ -81,9 +81,11 @@ def test_watch_prints_changes_only_and_ends_with_its_time(idle: Pair) -> None:
     peer.ask("interrupt", target=request)
     found = peer.reply(request)[0]
     assert (found.interrupted, found.abandoned) == (True, None)
+    assert found.ok, found.error
+    assert [row["value"] for row in found.data["rows"]] == list(shown)
     reply, out, _ = peer.evaluate("watch('len(found)', seconds=0.1, every=0.01)", timeout=0.01)
     assert reply.ok, reply.error
-    assert (reply.value or "").startswith("1 values in ")
+    assert (reply.value or "").startswith("1 value in ")
     assert [row["value"] for row in reply.data["rows"]] == ["1"]
     assert out.endswith(" 1\n")
     assert child.finish(b"\n") == (0, "bye\n", "")
@@ -112,4 +114,24 @@ await asyncio.sleep(0)
     assert re.fullmatch(r"it is [\d,]+ bytes: ask for less", reply.error or "")
     assert len(peer.ask("inspect", what="tasks", arguments={"n": 5}).data["rows"]) == 5
     assert peer.evaluate("[each.cancel() for each in many].count(True)\nawait asyncio.sleep(0)")[0].ok
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_an_interruption_that_follows_another_is_told_once(idle: Pair) -> None:
+    """As one does that lands again, in a `finally` of what the first has ended."""
+    child, peer = idle
+    source = """
+from _limpet_stage1.interrupt import Interrupted
+print("go")
+try:
+    while True: pass
+finally:
+    raise Interrupted
+"""
+    request = peer.send("evaluate", session="s1", source=source, timeout=None)
+    assert peer.answer(request).text == "go\n"
+    peer.ask("interrupt", target=request)
+    error = peer.reply(request)[0].error or ""
+    assert error.count("Traceback") == 1
+    assert error.endswith("\nInterrupted")
     assert child.finish(b"\n") == (0, "bye\n", "")

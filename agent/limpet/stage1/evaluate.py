@@ -25,7 +25,7 @@ from .onloop import on_loop
 from .render import HARD_LIMIT, LIMIT, bounded, class_name, type_name
 from .source import compile_block, forget
 from .threads import end_hubs, forget_thread, name_thread, unblock_signals
-from .tracebacks import format_error, is_cancellation
+from .tracebacks import BY_USER, format_error, is_cancellation
 from .view import View
 
 GRACE: Final = 1.0
@@ -127,8 +127,8 @@ class Evaluations:
         job = self._jobs.get(request)
         if job is None:
             return "it does not run any more"
-        self._stop(job, "interrupted")
-        return "interrupted"
+        self._stop(job, BY_USER)
+        return BY_USER
 
     def tick(self) -> float:
         """Does what is due; seconds until the next time."""
@@ -253,7 +253,9 @@ class Evaluations:
         assert job.work is not None
         if job.stopping:  # before it began
             raise Interrupted
-        value = job.work(job)
+        return self._answer(job, job.work(job))
+
+    def _answer(self, job: Job, value: Any) -> dict[str, Any]:
         if job.kept:
             job.session.keep(value)
         if value is None:
@@ -267,6 +269,10 @@ class Evaluations:
     def _error(self, job: Job, raised: BaseException) -> dict[str, Any]:
         """The answer for `raised`; formatting runs code of the exception's, so it is guarded as well."""
         interrupted = bool(job.stopping) and (isinstance(raised, Interrupted) or is_cancellation(raised))
+        if interrupted and job.stopping == BY_USER and job.found is not None:
+            with contextlib.suppress(Interrupted):
+                answer: dict[str, Any] = job.guard.call(lambda found: self._answer(job, found()), job.found)
+                return {**answer, "interrupted": True}
         try:
             error = job.guard.call(format_error, raised, job.stopping if interrupted else "")
         except BaseException as worse:  # noqa: BLE001 - then only its name is told
@@ -330,7 +336,7 @@ class Evaluations:
         else:
             guard = job.loop_guard or job.guard
             place = where(guard.thread()) or "unknown"
-            reason = "" if job.stopping == "interrupted" else f"{job.stopping}; "
+            reason = "" if job.stopping == BY_USER else f"{job.stopping}; "
             stuck = f"it cannot be interrupted where it is ({place}), and goes on"
             error = f"{reason}not waited for any longer: {stuck}"
         if job.sink is not None:

@@ -8,13 +8,15 @@ from types import FrameType
 from typing import Any, Final
 
 from .frames import outwards, place_of_frame
+from .interrupt import Interrupted
 from .jobs import Mailbox, current
 from .natives import get_ident, main_thread, monotonic
 from .predicates import Predicate
 from .probes import Probe, Site, backend, own_threads
 from .render import bounded
 from .sketch import sketch
-from .view import duration
+from .tracebacks import BY_USER
+from .view import View, duration
 
 MOST: Final = 10_000
 """Hits of one probe."""
@@ -145,11 +147,18 @@ def run(
     seconds: float,
     title: str,
     show: Callable[[dict[str, Any]], str],
-) -> tuple[list[dict[str, Any]], str]:
+    view: Callable[[list[dict[str, Any]], str], View],
+) -> View:
     """Sets the probe, prints hits as they come until they are over or the time is, and takes it off.
 
-    Returns:
-        The hits, and how it ended.
+    Args:
+        probe: makes the hits.
+        hits: where they are counted.
+        sites: where it is set.
+        seconds: how long.
+        title: what is being done, above the hits.
+        show: a hit as it is printed.
+        view: what the hits, and how it ended, are for who has asked; also if they interrupt it.
     """
     job = current()
     job.lasts(seconds)
@@ -177,6 +186,10 @@ def run(
         job.say(f"({title} {names}{more}: {hits}, {seconds:g}s; Ctrl-C ends it)", "stderr")
         while not hits.over and (left := began + seconds - monotonic()) > 0:
             take(left)
+    except Interrupted:
+        took = duration(monotonic() - began)
+        job.found = lambda: view(rows, f"{len(rows):,} in {took}: {BY_USER}")
+        raise
     finally:
         own_threads.discard(ident)
         job.shelter(lambda: probing.disarm(probe, forked=False))
@@ -184,7 +197,8 @@ def run(
     take(0 if len(rows) == hits.limit else _PASSING)
     while len(rows) < hits.taken() and monotonic() < late:
         take(0.05)
-    return rows, f"{len(rows):,} in {duration(monotonic() - began)}: {hits.over or 'the time is over'}"
+    took = duration(monotonic() - began)
+    return view(rows, f"{len(rows):,} in {took}: {hits.over or 'the time is over'}")
 
 
 def who() -> tuple[str, str]:

@@ -120,6 +120,8 @@ class Job:
         self.source = ""
         self.others: Mapping[int, Job] = {}
         self.condemned = ""
+        self.found: Callable[[], Any] | None = None
+        """Of a tool that its user ends: what it has found, which is then its value, in place of an error."""
         self.told: Callable[[float], None] | None = None
         """Takes how long it lasts to whoever waits for the answer."""
         self._mailbox: Mailbox | None = None

@@ -43,10 +43,12 @@ def snapshot(
         LookupError: no statement begins there.
     """
     hits = Hits(limit, when, ask=ask)
-    rows, end = run(
-        _Lines(hits, stack), hits, line_sites(where), seconds=seconds, title="waiting at", show=_shown
-    )
-    return View("snapshot", rows, text=f"snapshots: {end}", notes=hits.notes())
+    probe = _Lines(hits, stack)
+
+    def view(rows: list[dict[str, Any]], end: str) -> View:
+        return View("snapshot", rows, text=f"snapshots: {end}", notes=hits.notes())
+
+    return run(probe, hits, line_sites(where), seconds=seconds, title="waiting at", show=_shown, view=view)
 
 
 class _Lines(Probe):

@@ -45,8 +45,11 @@ def trace(
     """
     hits = Hits(limit, where, ask=ask)
     probe = _Calls(hits, returns=returns, stack=stack)
-    rows, end = run(probe, hits, call_sites(what), seconds=seconds, title="tracing", show=_line)
-    return View("trace", rows, text=f"lines: {end}", notes=hits.notes())
+
+    def view(rows: list[dict[str, Any]], end: str) -> View:
+        return View("trace", rows, text=f"lines: {end}", notes=hits.notes())
+
+    return run(probe, hits, call_sites(what), seconds=seconds, title="tracing", show=_line, view=view)
 
 
 class _Calls(Probe):

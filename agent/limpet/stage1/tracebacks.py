@@ -5,10 +5,13 @@ import sys
 import traceback
 from typing import Final
 
+from .interrupt import Interrupted
 from .render import class_name, clip
 
 LIMIT: Final = 20_000
 """Characters of a traceback."""
+BY_USER: Final = "interrupted"
+"""Why an evaluation is stopped, if its user has done it."""
 SUMMARY: Final = 300
 """Characters of an exception in one line."""
 _HERE: Final = os.path.dirname(__file__) if "__file__" in globals() else "<limpet>"
@@ -16,13 +19,16 @@ _HERE: Final = os.path.dirname(__file__) if "__file__" in globals() else "<limpe
 
 def format_error(raised: BaseException, reason: str) -> str:
     """Traceback of evaluated code, without frames of ours; `reason` is why it was interrupted, if it was."""
+    if reason:  # one that has followed another into a `finally` says no more than the first
+        while isinstance(raised.__context__, Interrupted):
+            raised.__context__ = raised.__context__.__context__
     found = traceback.TracebackException(type(raised), raised, raised.__traceback__, compact=True)
     _clean(found)
     lines = list(found.format())
     if isinstance(raised, SystemExit):
         lines.append("(only this evaluation has ended)\n")
     if reason:
-        lines[-1:] = ["Interrupted\n" if reason == "interrupted" else f"Interrupted: {reason}\n"]
+        lines[-1:] = ["Interrupted\n" if reason == BY_USER else f"Interrupted: {reason}\n"]
     return clip("".join(lines).rstrip("\n"), LIMIT)
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from .hits import clock
+from .interrupt import Interrupted
 from .jobs import Mailbox, current
 from .names import autoload
 from .natives import monotonic
@@ -49,24 +50,36 @@ def watch(expression: str, seconds: float = 30.0, every: float = 0.5) -> View:
     rows: list[dict[str, Any]] = []
     changes = evaluations = 0
     last = None
-    while True:
-        try:
-            value = bounded(block.run(namespace))
-        except Exception as error:
-            if not evaluations:
-                raise
-            value = f"raised {summary(error)}"
-        evaluations += 1
-        if value != last:
-            last = value
-            changes += 1
-            row = {"time": clock(), "value": value}
-            if len(rows) < MOST:
-                rows.append(row)
-            job.say(f"{row['time']} {value}")
-        left = began + seconds - monotonic()
-        if left <= 0:
-            break
-        job.wait(nothing, min(max(every, SHORTEST), left))
-    took = duration(monotonic() - began)
-    return View("watch", rows, text=f"{changes:,} values in {evaluations:,} evaluations and {took}")
+
+    def view() -> View:
+        took = duration(monotonic() - began)
+        return View(
+            "watch",
+            rows,
+            text=f"{changes:,} value{'s' * (changes != 1)} in {evaluations:,} evaluations and {took}",
+        )
+
+    try:
+        while True:
+            try:
+                value = bounded(block.run(namespace))
+            except Exception as error:
+                if not evaluations:
+                    raise
+                value = f"raised {summary(error)}"
+            evaluations += 1
+            if value != last:
+                last = value
+                changes += 1
+                row = {"time": clock(), "value": value}
+                if len(rows) < MOST:
+                    rows.append(row)
+                job.say(f"{row['time']} {value}")
+            left = began + seconds - monotonic()
+            if left <= 0:
+                break
+            job.wait(nothing, min(max(every, SHORTEST), left))
+    except Interrupted:
+        job.found = view
+        raise
+    return view()
