@@ -94,7 +94,8 @@ def measured(python: str, rounds: int, rate: float) -> None:
             found: dict[str, list[list[float]]] = {}
             for number in range(rounds + 1):
                 for name, source in PHASES:
-                    request = peer.send("evaluate", session="s", source=source, timeout=30) if source else 0
+                    # Without a session nothing of it is kept for the collector to go through.
+                    request = peer.send("evaluate", session="", source=source, timeout=30) if source else 0
                     load.stdin.write(f"{SECONDS}\n")
                     load.stdin.flush()
                     figures = [float(word) for word in load.stdout.readline().split()]

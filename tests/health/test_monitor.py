@@ -91,3 +91,21 @@ def test_those_that_look_want_the_vitals_of_whom_they_look_at_until_they_go(node
     monitor.release("http")
     assert [each.on for each in node.agents] == [[True], [True, False], [True, False]]
     monitor.release("http")
+
+
+def test_of_very_many_agents_those_that_came_first_are_measured(node: Node) -> None:
+    """An observer's page has its bound, whoever comes and goes; others may need others."""
+    monitor = node.monitor()
+    first, second, third = node.agents[:]
+    key = object()
+    monitor.need("job.1")
+    monitor.hold(key, lambda _each: True, most=1)
+    assert [each.on for each in node.agents] == [[True], [], [True]]
+    subjects: list[Any] = [first, second, third]
+    assert [monitor.means(key, each) for each in subjects] == [True, False, False]
+    node.agents.append(Agent("web.3"))
+    node.agents.remove(first)
+    turn_until(node.reactor, lambda: second.on)
+    assert [each.on for each in node.agents] == [[True], [True], []]
+    monitor.release(key)
+    assert [each.on for each in node.agents] == [[True, False], [True], []]

@@ -25,7 +25,7 @@ def encoded(frame: dict[str, Any]) -> str:
     """JSON; many rows of data each by itself, for json's encoder keeps the interpreter's lock to its end."""
     data: Any = frame.get("data")
     rows = data.get("rows") if type(data) is dict else None
-    if type(rows) is not list or len(rows) < ROWS:
+    if type(data) is not dict or type(rows) is not list or len(rows) < ROWS:
         return json.dumps(frame, ensure_ascii=False)
     within = {**{key: value for key, value in data.items() if key != "rows"}, "rows": []}
     last = {**{key: value for key, value in frame.items() if key != "data"}, "data": within}

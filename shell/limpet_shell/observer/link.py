@@ -163,7 +163,8 @@ class Link:
         running = self._following is not None and not self._following.done()
         if running and self._followed == wanted:
             return
-        if running and self._followed is not None and self._followed[1] == request == messages.Vitals():
+        same = self._followed is not None and self._followed[1] == request
+        if running and same and isinstance(request, messages.Vitals):
             # What is measured goes on for the next page that wants it, and is not begun anew.
             self._followed = wanted
             return

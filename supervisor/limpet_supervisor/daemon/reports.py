@@ -192,7 +192,7 @@ class Reports:
         key = object()
 
         def heard(connection: AgentConnection, vitals: Vitals) -> None:
-            if not names or connection.process in names:
+            if self.monitor.means(key, connection):
                 process = self.health.name_of(connection)
                 answer.item(m.VitalsItem(process=process, pid=connection.pid, vitals=vitals))
 
@@ -202,5 +202,5 @@ class Reports:
             answer.reply(m.StreamEnd())
 
         self.monitor.listeners[key] = heard
-        self.monitor.hold(key, lambda each: not names or each.process in names)
+        self.monitor.hold(key, lambda each: not names or each.process in names, request.most)
         answer.until_gone(end)

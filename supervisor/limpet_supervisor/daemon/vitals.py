@@ -4,7 +4,8 @@ Whoever wants vitals says of which agents; once a second each agent is told whet
 that comes later, a fork's, is not forgotten.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -32,6 +33,25 @@ class Felt(NamedTuple):
     vitals: Vitals
 
 
+class Hold:
+    """Somebody's wish for vitals, and the agents that are measured for it.
+
+    Args:
+        wanted: whether an agent is meant.
+        most: how many are, those that have come first; 0: all.
+    """
+
+    def __init__(self, wanted: Wanted, most: int) -> None:
+        self.meant: frozenset[AgentConnection] = frozenset()
+        self._wanted = wanted
+        self._most = most
+
+    def choose(self, connections: Iterable[AgentConnection]) -> None:
+        """Chooses among the agents that are there, in the order in which they came."""
+        wanted = (each for each in connections if each.is_process and self._wanted(each))
+        self.meant = frozenset(islice(wanted, self._most or None))
+
+
 class Monitor:
     """Asks agents for vitals, and keeps the last of each.
 
@@ -45,7 +65,7 @@ class Monitor:
         self.garbage = 0
         self._node = node
         self._limit = limit
-        self._held: dict[object, Wanted] = {}
+        self._held: dict[object, Hold] = {}
         self._needed: set[AgentConnection | str] = set()
         self._felt: dict[AgentConnection, Felt] = {}
         self._since: dict[AgentConnection, float] = {}
@@ -58,10 +78,21 @@ class Monitor:
             self._needed.add(whose)
             self._go_on()
 
-    def hold(self, key: object, wanted: Wanted) -> None:
-        """Vitals are wanted of all agents that `wanted` says yes to, until `release(key)`."""
-        self._held[key] = wanted
+    def hold(self, key: object, wanted: Wanted, most: int = 0) -> None:
+        """Vitals are wanted of the agents that `wanted` says yes to, until `release(key)`.
+
+        Args:
+            key: whose wish it is.
+            wanted: whether an agent is meant.
+            most: of so many, those that have come first; 0: of all.
+        """
+        self._held[key] = Hold(wanted, most)
         self._go_on()
+
+    def means(self, key: object, connection: AgentConnection) -> bool:
+        """Whether that agent is one of those that are measured for whoever holds."""
+        held = self._held.get(key)
+        return held is not None and connection in held.meant
 
     def release(self, key: object) -> None:
         """Whoever held wants them no more."""
@@ -75,7 +106,8 @@ class Monitor:
 
     def _ask(self) -> None:
         """Tells each agent whether it is meant. One look at each: they may be thousands, all with checks."""
-        here = set(self._node.agents)
+        in_order = list(self._node.agents)
+        here = set(in_order)
         for gone in self._since.keys() - here:
             del self._since[gone]
             self._felt.pop(gone, None)
@@ -85,10 +117,14 @@ class Monitor:
             self._look.cancel()
             self._look = None
         held = tuple(self._held.values())
+        for each in held:
+            each.choose(in_order)
         needed = self._needed
-        for connection in here:
+        for connection in in_order:
             on = (
-                connection in needed or connection.process in needed or any(each(connection) for each in held)
+                connection in needed
+                or connection.process in needed
+                or any(connection in each.meant for each in held)
             )
             if on is (connection in self._since) or not connection.is_process:
                 continue

@@ -151,6 +151,8 @@ class Vitals(Request, tag="vitals", frozen=True):
     reply = StreamEnd
     streams = True
     names: tuple[str, ...] = ()
+    most: int = 0
+    """Agents that are measured for this request, those that have come first; 0: all."""
 
 
 class Metrics(Request, tag="metrics", frozen=True):

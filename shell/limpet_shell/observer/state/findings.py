@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from limpet_supervisor.client import messages
 
+from .history import FELT
 from .page import Page
 from .table import Column, Row, Table
 
@@ -37,8 +38,8 @@ class FindingsPage(Page):
         return [messages.Lints()]
 
     def follows(self) -> messages.Request:
-        """Vitals: without them nobody knows whether a loop is blocked."""
-        return messages.Vitals()
+        """Vitals: without them nobody knows whether a loop is blocked. Of very many processes not of all."""
+        return messages.Vitals(most=FELT)
 
     def take(self, reply: Any) -> None:
         """Takes them."""

@@ -10,8 +10,8 @@ from .series import Series
 
 WINDOW: Final = 60.0
 """Seconds of the sliding window."""
-_FELT: Final = 64
-"""Processes with an agent of which vitals are measured for an observer."""
+FELT: Final = 64
+"""Agents of which vitals are measured for an observer."""
 
 
 class Change(NamedTuple):
@@ -97,7 +97,7 @@ class History:
 
     def vitals(self) -> messages.Vitals | None:
         """The request that has vitals measured; None: there are too many agents for that, or none."""
-        return messages.Vitals() if 0 < self._agents <= _FELT else None
+        return messages.Vitals(most=FELT) if 0 < self._agents <= FELT else None
 
     def cpu_of(self, name: str) -> float | None:
         """Percent of one core that a process took between the last two samples."""
