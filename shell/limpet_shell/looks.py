@@ -122,7 +122,7 @@ def requests(look: Look, words: list[str]) -> list[messages.Request]:
     bare = []
     for word in words:
         key, equals, value = word.partition("=")
-        if not equals:
+        if not equals or not key.isidentifier() or value.startswith("="):  # an expression: len(x)==3
             bare.append(word)
         elif key in look.options:
             arguments[key] = _value(word, look.options[key], value, usage)

@@ -119,6 +119,11 @@ def test_the_history_is_its_users_alone_and_newest_first(tmp_path: Path) -> None
     ]
 
 
+def test_a_history_on_a_full_disk_costs_the_input_not_the_console() -> None:
+    """The exception came up where the prompt takes an input, and ended the console."""
+    history.FileHistory("/dev/full", 100).store_string("1 + 1")
+
+
 def test_a_history_that_grows_too_large_loses_its_older_half(tmp_path: Path) -> None:
     path = tmp_path / "history"
     path.write_text("".join(f"{k:07}\n" for k in range(history.MAX_BYTES // 8 + 1)))

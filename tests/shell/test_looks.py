@@ -30,6 +30,11 @@ def requests(line: str, here: str = "") -> list[m.Request]:
         ("mem web arenas=true", m.Inspect(what="mem", process="web", arguments={"arenas": True})),
         ("growth web.2 seconds=1m", m.Evaluate(source="growth(seconds=60.0)", process="web.2")),
         ("cancel web.1 'a b'", m.Evaluate(source="cancel(which='a b')", process="web.1")),
+        (
+            "watch web.1 len(carts)==3 seconds=5s",
+            m.Evaluate(source="watch(seconds=5.0, expression='len(carts)==3')", process="web.1"),
+        ),
+        ("watch web.1 a==b", m.Evaluate(source="watch(expression='a==b')", process="web.1")),
     ],
 )
 def test_a_look_s_words_become_a_request(line: str, wanted: m.Request) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from prompt_toolkit.history import History
@@ -72,5 +73,8 @@ class FileHistory(History):
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600)
         except OSError:
             return  # no home, a read-only disk: the console works without
-        with open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
+        with (
+            suppress(OSError),
+            open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file,
+        ):
+            file.write(text)  # a full disk costs the input in the file, not the console
