@@ -167,3 +167,36 @@ print(telemetry.snapshot()[0]["samples"])
         check=False,
     )
     assert (ran.stdout, ran.stderr) == ("[[[], 40]]\n", "")
+
+
+def test_a_poll_of_gevent_s_goes_on_once_in_the_child_of_a_fork() -> None:
+    """Greenlets come along into the child, as threads do not."""
+    source = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, os
+from limpet import telemetry
+callers = []
+enough = gevent.event.Event()
+def polled():
+    callers.append(gevent.getcurrent())
+    if len(callers) == 8:
+        enough.set()
+telemetry.poll(polled, every="5ms")
+assert enough.wait(30)
+child = os.fork()
+callers.clear()
+enough.clear()
+assert enough.wait(30)
+assert len(set(callers)) == 1, callers
+if child:
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", source],
+        env={"PYTHONPATH": str(HERE.parents[1] / "agent")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == ("0\n", "")

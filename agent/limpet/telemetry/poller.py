@@ -9,6 +9,7 @@ import functools
 import os
 from collections.abc import Callable
 from time import monotonic, time
+from types import BuiltinFunctionType
 
 from limpet.durations import seconds
 
@@ -140,9 +141,14 @@ def _failures() -> list[Failure]:
 
 
 def _after_fork() -> None:
+    import threading
+
+    # gevent's and eventlet's, whose functions are Python's own, come along into the child and go on there.
+    gone = isinstance(threading.get_ident, BuiltinFunctionType)
     for made in _polls.values():
         made.failed = 0
-        made.start()
+        if gone:
+            made.start()
 
 
 @functools.cache
