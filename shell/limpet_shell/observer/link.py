@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from limpet_supervisor.client import messages
 from limpet_supervisor.client.aio import AsyncClient
-from limpet_supervisor.errors import LimpetError, NodeUnreachable
+from limpet_supervisor.errors import LimpetError, NodeUnreachable, NoSuchProcess
 
 from .state.acts import Act
 from .state.model import Model
@@ -71,7 +71,6 @@ class Link:
                     await asyncio.sleep(_TRY)
                     continue
                 self.model.back()
-                self._client = client
                 try:
                     await self._refresh(client)
                 except NodeUnreachable as error:
@@ -99,14 +98,16 @@ class Link:
             if not self.model.paused:
                 self._release()
                 asking = asyncio.ensure_future(self._ask_page(client, page))
-                if await self._unless_woken(asking):
+                try:
+                    if not await self._unless_woken(asking):
+                        continue
                     await asking
                     self._changed()
-                else:
-                    asking.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await asking
-                    continue
+                finally:  # also when the observer goes: what fails then is nobody's any more
+                    if not asking.done():
+                        asking.cancel()
+                        with suppress(asyncio.CancelledError):
+                            await asking
             if client.closed.is_set():
                 raise NodeUnreachable("The node went away")
             await self._wait(client, page)
@@ -144,6 +145,9 @@ class Link:
         except NodeUnreachable:
             raise
         except LimpetError as error:
+            if isinstance(error, NoSuchProcess) and isinstance(request, messages.Status):
+                self.model.instances = ()  # the header's: its process has been removed; the next asks for all
+                return True
             page.failed(error)
             return False
         page.clock = time.monotonic()
