@@ -485,7 +485,9 @@ class Agent:
                         delay = FIRST_DELAY
                 sleep(delay)
                 delay = min(2 * delay, LAST_DELAY)
-                self.connection = self._dial(alone=False)
+                # Race: a `want` meanwhile comes with the hello, or after it. It waits for nothing that waits.
+                with self._lock:
+                    self.connection = self._dial(alone=False)
         except Exception as failure:  # noqa: BLE001 - raised, it would be printed
             self.failure = failure
 

@@ -4,6 +4,8 @@ import pytest
 
 from limpet_supervisor.core import events as ev
 from limpet_supervisor.core.state import Cause
+from limpet_supervisor.model.spec import Liveness
+from limpet_supervisor.model.units import Shutdown
 from support.policy import CRASH, World, proc, sup
 
 
@@ -144,3 +146,32 @@ def test_nothing_is_due_after_the_end():
     world = one().shutdown()
     world.said()
     assert world.start("a.1").add(proc("b")).said() == ""
+@pytest.mark.parametrize(
+    ("own", "after_liveness", "waits", "said"),
+    [(10, "1s", 1, "1s"), (10, None, 10, "10s"), (1, "10s", 1, "1s"), ("infinity", "2s", 2, "2s")],
+)
+def test_after_a_liveness_failure_its_shorter_shutdown_counts(own, after_liveness, waits, said):
+    shutdown = after_liveness and Shutdown.parse(after_liveness)
+    world = one(shutdown=own, liveness=Liveness(kind="loop", target="5s", shutdown=shutdown))
+    world.stubborn = {"a.1"}
+    world.said()
+    world.feed(ev.Fault("a.1", Cause.LIVENESS, "blocked"))
+    assert world.capturing == [("a.1", 101)]
+    world.feed(ev.Captured("a.1", 101))
+    world.capturing.clear()
+    assert world.said() == "-a.1", "after the black box"
+    world.sleep(waits - 0.1)
+    assert world.said() == ""
+    world.next_deadline()
+    assert world.settle().said() == "!a.1 +a.1"
+    assert world.deaths[0].cause == f"blocked; its shutdown time of {said} passed"
+
+
+def test_brutal_kill_after_a_liveness_failure_is_no_shutdown_of_a_command():
+    liveness = Liveness(kind="loop", target="5s", shutdown=Shutdown.parse("brutal_kill"))
+    world = one(shutdown=10, liveness=liveness)
+    world.said()
+    assert world.fault("a.1").said() == "!a.1 +a.1"
+    assert world.stop("a.1").said() == "-a.1"
+
+

@@ -38,6 +38,20 @@ if len(sys.argv) > 1:
     os.fork()
 asyncio.run(main())
 """
+DEAF = """
+import asyncio, os, signal, time
+
+async def main():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
+    print("it hears")
+    while True:
+        await asyncio.sleep(0.01)
+        if os.path.exists("block"):
+            os.unlink("block")
+            time.sleep(600)
+
+asyncio.run(main())
+"""
 WEB = f"""
 [health]
 bind = "unix:${{RELEASE_TMP}}/health.sock"
@@ -308,3 +322,22 @@ def _events(made: Node) -> list[Event]:
     with made.client() as client:
         found = list(client.stream(m.Events(last=1000), timeout=BOUND))
     return [each.event for each in found if isinstance(each, m.EventItem)]
+
+
+def test_a_blocked_loop_hears_no_term_and_is_not_waited_for_as_long_as_for_others() -> None:
+    toml = f"""
+[processes.web]
+command = ["{PYTHON}", "app.py"]
+liveness = {{ loop = "200ms", every = "100ms" }}
+shutdown = "1h"
+"""
+    with running(toml, files={"app.py": DEAF}) as made:
+        made.wait_for(lambda: "it hears" in made.output)
+        (made.directory / "block").touch()
+        death = made.wait_event("exited", "web.1")
+        assert death.detail["signal"] == "SIGKILL"
+        assert death.detail["cause"].endswith("its shutdown time of 1s passed")
+        with open(death.detail["black_box"], encoding="utf-8") as box:
+            assert "in main" in box.read(), "written before the stop signal, and the kill"
+        kinds = [each.kind for each in _events(made) if each.process == "web.1"]
+        assert kinds.index("fault") < kinds.index("black_box") < kinds.index("killed") < kinds.index("exited")

@@ -19,7 +19,7 @@ from limpet_supervisor.model.spec import (
     ReleaseOptions,
     SocketSpec,
 )
-from limpet_supervisor.model.units import Duration, Size
+from limpet_supervisor.model.units import Duration, Shutdown, Size
 
 from .names import Path
 from .read import Form, Reader, Refused, fields_of
@@ -220,8 +220,8 @@ def _check(reader: Reader, cls: type[Check], value: Any, path: Path) -> Check:
                 wrong = True
     if wrong:
         raise Refused
-    if found["kind"] == "loop":  # how long it may be blocked is said already
-        found = {"every": Duration(1), "failures": 1, **found}
+    if found["kind"] == "loop":  # how long it may be blocked is said already; and it hears no stop signal
+        found = {"every": Duration(1), "failures": 1, "shutdown": Shutdown(1), **found}
     return cls(**found)
 
 

@@ -35,7 +35,7 @@ TABLES: Final[dict[str, tuple[tuple[type[Struct], tuple[str, ...]], ...]]] = {
     ),
     "supervisor": ((spec.SupervisorSpec, tuple(fields_of(spec.SupervisorSpec))),),
     "ready": ((spec.Ready, ("timeout", "every")),),
-    "liveness": ((spec.Liveness, ("every", "timeout", "failures")),),
+    "liveness": ((spec.Liveness, ("every", "timeout", "failures", "shutdown")),),
     "health": ((spec.HealthSpec, tuple(fields_of(spec.HealthSpec))),),
     "otlp": ((spec.OtlpSpec, tuple(fields_of(spec.OtlpSpec))),),
     "backoff": ((spec.Backoff, tuple(fields_of(spec.Backoff))),),

@@ -12,7 +12,7 @@ from .commands import forget
 from .draft import Draft
 from .restarts import UNKNOWN, ended_by_itself
 from .state import FAULTS, Cause, Instance, Life
-from .stopping import kill, stop, stopped_by_supervisor, terminate
+from .stopping import kill, shutdown_of, stop, stopped_by_supervisor, terminate
 
 
 def take_fact(draft: Draft, instance: Instance, fact: ev.Fact) -> None:
@@ -104,7 +104,9 @@ def _fault(draft: Draft, instance: Instance, cause: Cause, detail: str) -> None:
     if cause not in FAULTS:
         stop(draft, instance, cause)
         return
-    instance = draft.put(instance, life=Life.CAPTURING, cause=cause, detail=detail)
+    liveness = draft.specs[instance.process].liveness if cause is Cause.LIVENESS else None
+    shutdown = float("inf") if liveness is None or liveness.shutdown is None else liveness.shutdown
+    instance = draft.put(instance, life=Life.CAPTURING, cause=cause, detail=detail, shutdown=shutdown)
     instance = draft.set_deadline(instance, None)
     draft.report("fault", instance.name, f"{instance.name}: {detail}")
     _capture(draft, instance)
@@ -134,7 +136,7 @@ def _deadline(draft: Draft, instance: Instance) -> None:
             timeout = format_duration(spec.ready.timeout)
             _fault(draft, instance, Cause.UNREADY, f"not ready within {timeout}")
         case Life.TERMINATING:
-            passed = f"its shutdown time of {format_duration(spec.shutdown)} passed"
+            passed = f"its shutdown time of {format_duration(shutdown_of(draft, instance))} passed"
             detail = f"{instance.detail or (instance.cause or Cause.COMMAND).value}; {passed}"
             faulty = instance.cause in FAULTS
             instance = draft.put(instance, detail=detail)
@@ -151,7 +153,14 @@ def _down(draft: Draft, instance: Instance, chance: float) -> None:
     instance = draft.set_deadline(instance, None)
     cause = instance.cause
     instance = draft.put(
-        instance, life=Life.DOWN, pid=None, cause=None, detail="", signalled=False, retry_at=None
+        instance,
+        life=Life.DOWN,
+        pid=None,
+        cause=None,
+        detail="",
+        shutdown=float("inf"),
+        signalled=False,
+        retry_at=None,
     )
     match cause:
         case Cause.REMOVED:

@@ -90,6 +90,8 @@ class Instance(Struct, frozen=True):
     """The cause, in words of the check that found it."""
     exit: Exit | None = None
     """How it last ended."""
+    shutdown: float = float("inf")
+    """Seconds between its stop signal and the kill, this time, if its process's own are more."""
     signalled: bool = False
     """It has had its stop signal."""
 

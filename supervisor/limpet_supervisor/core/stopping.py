@@ -26,13 +26,18 @@ def stop(draft: Draft, instance: Instance, cause: Cause) -> None:
 
 def terminate(draft: Draft, instance: Instance) -> None:
     """Its stop signal, and a deadline by its shutdown; or SIGKILL at once for brutal_kill."""
-    shutdown = draft.specs[instance.process].shutdown
+    shutdown = shutdown_of(draft, instance)
     if not shutdown:
         kill(draft, instance)
         return
     instance = draft.put(instance, life=Life.TERMINATING, signalled=True)
     draft.set_deadline(instance, None if shutdown == float("inf") else draft.now + shutdown)
     draft.effects.append(do.Terminate(instance.name))
+
+
+def shutdown_of(draft: Draft, instance: Instance) -> float:
+    """Seconds between its stop signal and the kill."""
+    return min(draft.specs[instance.process].shutdown, instance.shutdown)
 
 
 def kill(draft: Draft, instance: Instance) -> None:

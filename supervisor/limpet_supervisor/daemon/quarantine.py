@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from limpet_supervisor.model.masking import masked_text
 from limpet_supervisor.model.status import HandlerFailure
@@ -66,8 +67,11 @@ class Quarantine:
 
     def of(self, instance: str) -> tuple[HandlerFailure, ...]:
         """What has failed in the processes of an instance, as they last told."""
-        agents = self._node.agents.of(instance)
-        return tuple(failure for each in agents for failure in self._failures.get(each, ()))
+        return tuple(
+            replace(failure, process=self._name_of(each))
+            for each in self._node.agents.of(instance)
+            for failure in self._failures.get(each, ())
+        )
 
     def lost(self, connection: AgentConnection) -> None:
         """The process is gone, and its handlers with it."""
@@ -94,19 +98,21 @@ class Quarantine:
             )
             for each in told
         )
-        before = self._failures.get(connection, ())
+        before = {each.id: each.failed for each in self._failures.get(connection, ())}
         if now:
             self._failures[connection] = now
         else:
             self._failures.pop(connection, None)
         here = {each.id for each in now}
-        for gone in (each for each in before if each.id not in here):
+        for gone in before.keys() - here:
             # Detached: it fails no more, and nobody can say that it works.
-            self._changes.forget(connection, f"handler {gone.id}")
+            self._changes.forget(connection, f"handler {gone}")
         for each in now:
-            self._tell(connection, each)
+            if each.failed > before.get(each.id, 0):  # also one that has recovered before it could be told of
+                self._tell(connection, each, fails=True)
+            self._tell(connection, each, fails=each.quarantined)
 
-    def _tell(self, connection: AgentConnection, failure: HandlerFailure) -> None:
+    def _tell(self, connection: AgentConnection, failure: HandlerFailure, *, fails: bool) -> None:
         def tell(fails: bool, untold: int) -> None:
             about, detail = failure.process, msgspec.to_builtins(failure)
             if fails:
@@ -117,7 +123,7 @@ class Quarantine:
                 text = f"{about}: {named(failure)} works again{missed}{unsaid(untold)}"
                 self._node.publish("handler_recovered", connection.process, text, connection.pid, detail)
 
-        self._changes.now(Key(connection, f"handler {failure.id}"), tell, fails=failure.quarantined)
+        self._changes.now(Key(connection, f"handler {failure.id}"), tell, fails=fails)
 
 
 def named(failure: HandlerFailure) -> str:

@@ -114,7 +114,10 @@ class Liveness(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Interval = Duration(2)
     """A check that takes longer has failed."""
     failures: Positive = 3
-    """So many failed checks in a row, and the process is killed and restarted."""
+    """So many failed checks in a row, and the process is stopped, or killed, and restarted."""
+    shutdown: Shutdown | None = None
+    """Time between its stop signal and the kill then, where the process's own `shutdown` is longer; default:
+    that one, but `1s` of `loop`: a blocked loop hears no signal."""
 
 
 class HealthSpec(Struct, frozen=True, forbid_unknown_fields=True):
