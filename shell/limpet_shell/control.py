@@ -399,7 +399,7 @@ def show(
     """The lines that an answer to a command's request is for a person."""
     match answer:
         case messages.StatusReply():
-            return render.status_lines(answer, paint)
+            return render.status_lines(answer, paint, columns() if terminal else None)
         case messages.TreeReply(root=root):
             return render.tree_lines(root, paint)
         case messages.HealthReply():

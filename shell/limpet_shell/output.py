@@ -178,6 +178,7 @@ def table(
     style: Callable[[int, int, str], str] = lambda _row, _column, _text: "",
     color: Callable[[str, str], str] = plain,
     width: int | None = None,
+    spare: Sequence[int] = (),
 ) -> list[str]:
     """Aligned lines, the header first.
 
@@ -187,17 +188,26 @@ def table(
         right: the columns aligned to the right.
         style: the style of a cell (row from 0, column from 0, text); the header is dim.
         color: `paint` or `plain`.
-        width: the last column is cut so that a line has at most so many columns.
+        width: a line has at most so many columns: what is `spare` is left out, then the last column is cut.
+        spare: columns that may be left out, one after the other.
     """
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(width_of, column)) for column in zip(header, *cells, strict=True)]
+    kept = list(range(len(widths)))
     if width is not None and widths:
-        widths[-1] = max(len(header[-1]), min(widths[-1], width - sum(widths[:-1]) - 2 * (len(widths) - 1)))
-    last = len(widths) - 1
+        for column in spare:
+            if sum(widths[k] + 2 for k in kept) - 2 <= width:
+                break
+            kept.remove(column)
+        last = kept[-1]
+        room = width - sum(widths[k] + 2 for k in kept[:-1])
+        widths[last] = max(len(header[last]), min(widths[last], room))
+    last = kept[-1] if kept else 0
 
     def line(row: Sequence[str], styles: Sequence[str]) -> str:
         parts = []
-        for k, cell in enumerate(row):
+        for k in kept:
+            cell = row[k]
             text = shorten(cell, widths[k])
             gap = " " * (widths[k] - width_of(text))
             shown = color(text, styles[k]) if text and styles[k] else text

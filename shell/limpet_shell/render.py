@@ -35,6 +35,7 @@ STATE_STYLES: Final = {
 }
 STATUS_HEADER: Final = ("NAME", "STATE", "READY", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "AGENT")
 _RIGHT: Final = frozenset({3, 4, 5, 6, 7})
+_SPARE: Final = tuple(map(STATUS_HEADER.index, ("AGENT", "CPU", "RESTARTS", "MEMORY", "UPTIME", "PID")))
 
 
 def status_row(process: ProcessStatus) -> tuple[str, ...]:
@@ -65,8 +66,11 @@ def remarks(process: ProcessStatus) -> list[str]:
     return found
 
 
-def status_lines(reply: StatusReply, paint: Paint) -> list[str]:
-    """The node's line and an aligned table of its processes, each followed by its remarks."""
+def status_lines(reply: StatusReply, paint: Paint, width: int | None = None) -> list[str]:
+    """The node's line and an aligned table of its processes, each followed by its remarks.
+
+    In less than `width` columns what is of least interest is left out.
+    """
     processes = reply.processes
 
     def style(row: int, column: int, text: str) -> str:
@@ -79,7 +83,9 @@ def status_lines(reply: StatusReply, paint: Paint) -> list[str]:
         return "dim" if text == "-" else ""
 
     rows = [status_row(process) for process in processes]
-    header, *table_lines = table(STATUS_HEADER, rows, right=_RIGHT, style=style, color=paint)
+    header, *table_lines = table(
+        STATUS_HEADER, rows, right=_RIGHT, style=style, color=paint, width=width, spare=_SPARE
+    )
     lines = [node_line(reply.node, paint)]
     lines += [paint(f"  {printable(remark)}", "yellow") for remark in reply.node.remarks]
     lines.append(header)

@@ -19,6 +19,18 @@ def test_status_has_a_line_for_the_node_and_a_table_with_remarks() -> None:
     ]
 
 
+def test_in_a_narrow_terminal_status_leaves_out_what_is_of_least_interest() -> None:
+    reply = status(process("web.1"), BACKOFF)
+    assert render.status_lines(reply, plain, 40)[1:] == [
+        "NAME   STATE    READY   PID  UPTIME",
+        "web.1  running  yes    4242     12s",
+        "web.2  backoff  no        -       -",
+        "  exit code 1; next try in 3s",
+    ]
+    assert render.status_lines(reply, plain, 24)[1] == "NAME   STATE    READY"
+    assert render.status_lines(reply, plain, 80) == render.status_lines(reply, plain)
+
+
 def test_a_process_without_an_agent_says_why() -> None:
     lines = render.status_lines(status(process("nginx.1", agent="none", agent_reason="not Python")), plain)
     assert lines[-1] == "  no agent: not Python"

@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
         facts = msgspec.to_builtins(reply)
         output.write_json({"schema": 1, "node": facts["node"], "processes": facts["processes"]})
     elif output.stdout_is_terminal():
-        for line in render.status_lines(reply, output.painter()):
+        for line in render.status_lines(reply, output.painter(), output.columns()):
             output.write(line)
     else:
         for line in render.status_plain(reply):
