@@ -132,6 +132,24 @@ sys.modules["snare"] = snare
 sys.modules["module"] = Module("module")
 sys.modules[Text("text")] = lazy
 
+def wrapped(a, b=snare): pass
+wrapped.__wrapped__ = snare
+def signed(a): pass
+signed.__signature__ = signed.__text_signature__ = snare
+def annotated(a: snare, b: list[snare], c: Text("c") = 1) -> snare: pass
+class Descriptor:
+    __get__ = trap("descriptor")
+    __call__ = trap("descriptor")
+class Described:
+    __call__ = __wrapped__ = __signature__ = __doc__ = __init__ = there = Descriptor()
+described = object.__new__(Described)
+class InLazy: pass
+InLazy.__module__ = "module"
+partial = functools.partial(wrapped, snare)
+method = snare.method
+keyed = {Text("key"): snare, (slots, 1): 2, "plain": snare}
+def called(one, two): return one
+
 async def waits(future, *held):
     local, text, key = snare, Text("x"), {Text("k"): snare}
     both = [snare, mapping, {"k": snare}, slots, proxy]
@@ -203,6 +221,34 @@ def test_no_look_calls_anything_of_the_application_s(node: Daemon) -> None:
     for source in TOOLS:
         found = peer.evaluate(source)[0]
         assert found.ok, (source, found.error)
+    child.say("")
+    assert child.hear() == "[]"
+
+
+ASKED = (
+    *("snare", "slots", "mapping", "proxy", "lazy", "pending", "loop", "keyed", "partial", "method"),
+    *("Trap", "Slots", "Text", "Meta", "Described", "InLazy", "described", "wrapped", "signed", "annotated"),
+)
+ENDS = ("", ".", "(", "['", ".there", ".__call__(")
+TYPED = ("import l", "from module import ", "from lazy import ", "import module.", "module.", "lazy.x(")
+
+
+def test_nothing_that_is_typed_or_asked_about_is_called(node: Daemon) -> None:
+    """Completion and hints while one types, `h`, `i`, `src`, and whatever a trace looks through."""
+    child = node.code(TRAPS)
+    peer = node.accept().load()
+    assert child.hear() == "up"
+    peer.evaluate("import __main__, sys; module = sys.modules['module']; lazy = sys.modules['lazy']")
+    for name in ASKED:
+        for source in [f"{look}(__main__.{name})" for look in ("h", "i", "src")]:
+            found = peer.evaluate(source)[0]
+            assert found.ok, (source, found.error)
+    for source in (*(f"__main__.{name}{end}" for name in ASKED for end in ENDS), *TYPED):
+        assert peer.ask("complete", session="s1", source=source).re == "completions", source
+        for it in (False, True):
+            assert peer.ask("signature", session="s1", source=source, name=it).re == "signature", source
+    for what in (*(f"__main__.{name}" for name in ASKED), "'__main__:Trap.not_there'", "'__main__:*'"):
+        peer.evaluate(f"trace({what}, seconds=0.01)")
     child.say("")
     assert child.hear() == "[]"
 

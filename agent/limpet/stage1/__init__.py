@@ -9,6 +9,8 @@ natives     the interpreter's own threads and locks, whatever gevent has put in 
 masking     which values are secrets and never shown
 render      values as text: bounded, and safe from objects that bite
 static      what can be known of an object without running any of its code
+signatures  signatures of what can be called, read without running any of its code
+places      where functions and classes are written, and their lines
 view        what a look found: rows for a machine, a table for a person
 output      what evaluated code prints goes to the console, what the application prints stays its own
 names       free names that are modules are imported, as modules load themselves on the BEAM

@@ -1,19 +1,20 @@
 """Completion that runs none of the application's code (see `resolving`)."""
 
 import builtins
-import inspect
 import keyword
 import os
 import re
 import sys
 from collections.abc import Iterable
 from importlib.machinery import all_suffixes
+from inspect import Parameter
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from .hints import CALLEE, IMPORT, IMPORT_FROM, scan
 from .resolving import Unresolved, resolve
-from .static import attributes, is_a, kind
+from .signatures import signature
+from .static import attributes, exactly, found_in, is_a, kind, own_names
 
 LIMIT: Final = 300
 """Completions at the most."""
@@ -70,7 +71,7 @@ def complete(
     if prefix:
         names.update((name, "keyword") for name in keyword.kwlist if name not in names)
         names.update((name, kind(value)) for name, value in vars(builtins).items() if name not in names)
-        loaded = [name for name in list(sys.modules) if "." not in name and name not in names]
+        loaded = [name for name in _loaded() if name not in names]
         names.update((name, "module") for name in loaded if name.startswith(prefix))
     shown = _limited(sorted((name, what) for name, what in names.items() if _fits(name, prefix)))
     return len(prefix), (items + shown)[:LIMIT]
@@ -95,7 +96,7 @@ def _attributes(thing: Any, prefix: str) -> list[tuple[str, str]]:
     items = []
     for name in sorted(names)[:LIMIT]:
         try:
-            items.append((name, names[name] or kind(inspect.getattr_static(thing, name))))
+            items.append((name, names[name] or kind(found_in(thing, name))))
         except AttributeError:
             items.append((name, "attribute"))
     return items
@@ -110,10 +111,10 @@ def _parameters(before: str, prefix: str, namespace: dict[str, Any]) -> list[tup
         thing = resolve(match[1], namespace)
         if not is_a(thing, type, FunctionType, MethodType):
             return []
-        parameters = inspect.signature(thing).parameters.values()
+        parameters = signature(thing).parameters.values()
     except (Unresolved, ValueError, TypeError):
         return []
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
     return [
         (f"{parameter.name}=", "parameter")
         for parameter in parameters
@@ -133,8 +134,8 @@ def _keys(expression: str, typed: str, namespace: dict[str, Any]) -> list[tuple[
     for key in list(dict.keys(thing))[:_KEYS]:
         if type(key) is str:
             text = _quoted(key, quote or "'")
-        elif type(key) in (int, float, bool, bytes, tuple) and not quote:
-            text = repr(key) if type(key) is not tuple or all(type(each) in _PLAIN for each in key) else ""
+        elif exactly(key, int, float, bool, bytes, tuple) and not quote:
+            text = repr(key) if type(key) is not tuple or all(exactly(each, *_PLAIN) for each in key) else ""
         else:
             continue
         if text.startswith(typed) or (quote and key.startswith(typed[1:])):
@@ -155,7 +156,7 @@ def _importable_names(module: str) -> dict[str, str]:
     found = sys.modules.get(module)
     names: dict[str, str] = {}
     if found is not None and is_a(found, ModuleType):
-        names = {name: kind(inspect.getattr_static(found, name, None)) for name in attributes(found)}
+        names = {name: kind(value) for name, value in list(own_names(found).items()) if type(name) is str}
         names.update((name, "module") for name in _submodules(found) if name not in names)
     return names
 
@@ -167,9 +168,14 @@ def _modules(typed: str) -> list[str]:
         found = sys.modules.get(package)
         names = set(_submodules(found)) if found is not None and is_a(found, ModuleType) else set()
     else:
-        names = {name for name in list(sys.modules) if "." not in name} | set(sys.builtin_module_names)
+        names = set(_loaded()) | set(sys.builtin_module_names)
         names.update(name for entry in sys.path for name in _listed(entry or "."))
     return sorted(f"{package}{dot}{name}" for name in names if _fits(name, prefix))
+
+
+def _loaded() -> list[str]:
+    """Names of modules at the top; an application may have put there what is no plain text."""
+    return [name for name in list(sys.modules) if type(name) is str and "." not in name]
 
 
 def _submodules(package: ModuleType) -> set[str]:

@@ -1,6 +1,5 @@
 """What is shown while one types: the signature of a call, and what a name stands for. Runs no code."""
 
-import inspect
 import keyword
 import re
 import sys
@@ -10,7 +9,8 @@ from typing import Any, Final
 
 from .render import bounded, type_name
 from .resolving import Unresolved, resolve
-from .static import ROUTINES, documentation_of, is_a, kind, signature_of
+from .signatures import signature_of
+from .static import ROUTINES, documentation_of, exactly, found_in, is_a, kind
 
 IMPORT_FROM: Final = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+(?:\(?[\w\s,]*,\s*|\(?\s*)(\w*)$")
 """A line that ends in an imported name: its module, and the name."""
@@ -76,11 +76,14 @@ def _unfollowed(line: str, namespace: dict[str, Any]) -> tuple[str, str]:
     if not dot:
         return "", ""
     try:
-        found = inspect.getattr_static(resolve(owner, namespace), name)
+        found = found_in(resolve(owner, namespace), name)
     except (Unresolved, AttributeError):
         return "", ""
-    functions = {property: "fget", cached_property: "func"}
-    function = getattr(found, functions[type(found)]) if type(found) in functions else None
+    function = None
+    if exactly(found, property):
+        function = found.fget
+    elif exactly(found, cached_property):
+        function = found.func
     return f"{name}: {kind(found)}, computed when it is read", _summary(function) if function else ""
 
 
@@ -89,7 +92,7 @@ def _described(thing: Any) -> str:
         return f"module {object.__getattribute__(thing, '__dict__').get('__name__', '')}"
     if is_a(thing, type, *ROUTINES):
         return signature_of(thing)
-    if type(thing) in _SCALARS:
+    if exactly(thing, *_SCALARS):
         return f"{type_name(thing)} {bounded(thing, 100)}"
     size = next((base.__len__(thing) for base in _SIZED if is_a(thing, base)), None)
     return type_name(thing) if size is None else f"{type_name(thing)} of {size:,}"

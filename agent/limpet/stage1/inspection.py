@@ -1,11 +1,12 @@
 """Looks at one object: h, i, src. Each returns a `Text`, whose repr is what it has to say."""
 
-import inspect
-from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from .render import Text, bounded, class_name, clip, type_name
-from .static import attributes, documentation_of, is_a, mro, place_of, signature_of
+from .places import lines_of, place_of
+from .render import Text, class_name, clip, type_name
+from .signatures import signature_of
+from .sketch import sketch
+from .static import attributes, documentation_of, exactly, is_a, mro
 
 
 def h(thing: Any) -> Text:
@@ -19,8 +20,8 @@ def h(thing: Any) -> Text:
 def i(thing: Any) -> Text:
     """What `thing` is: its value, type, length, place in the source and public names."""
     cls = thing if is_a(thing, type) else type(thing)
-    rows = [("value", bounded(thing, 300)), ("type", type_name(thing))]
-    if any(type(thing) is kind for kind in (str, bytes, list, tuple, dict, set, frozenset)):
+    rows = [("value", sketch(thing, 300)), ("type", type_name(thing))]
+    if exactly(thing, str, bytes, list, tuple, dict, set, frozenset):
         rows.append(("length", f"{len(thing):,}"))
     rows += [
         ("bases", ", ".join(class_name(base) for base in mro(cls)[1:-1])),
@@ -35,9 +36,7 @@ def i(thing: Any) -> Text:
 
 def src(thing: Any) -> Text:
     """The source of a function, class, method or module, or of the class of anything else."""
-    subject = thing if is_a(thing, type, ModuleType, FunctionType, MethodType) else type(thing)
-    try:
-        lines, _first = inspect.getsourcelines(subject)
-    except (OSError, TypeError):
-        return Text(f"the source of {bounded(thing, 200)} is not there")
-    return Text(f"# {place_of(thing)}\n{''.join(lines).rstrip()}")
+    found = lines_of(thing)
+    if not found:
+        return Text(f"the source of {sketch(thing, 200)} is not there")
+    return Text(f"# {place_of(thing)}\n{found.rstrip()}")

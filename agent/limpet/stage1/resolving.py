@@ -7,12 +7,11 @@ first touched stays as it is.
 
 import ast
 import builtins
-import inspect
 import sys
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
-from .static import ROUTINES, is_a, looked_up
+from .static import ROUTINES, found_in, is_a, looked_up
 
 
 class Unresolved(LookupError):
@@ -65,7 +64,7 @@ def _attribute(thing: Any, name: str) -> Any:
         if name in names:
             return names[name]
         return sys.modules[f"{names['__name__']}.{name}"]
-    found = inspect.getattr_static(thing, name)
+    found = found_in(thing, name)
     if is_a(found, MemberDescriptorType):  # a slot
         return found.__get__(thing)
     if is_a(found, staticmethod, classmethod):

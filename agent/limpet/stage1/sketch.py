@@ -48,7 +48,7 @@ class _Sketch(_Passive):
         if _is_stated(cls):
             return repr(value)
         enum = getattr(sys.modules.get("enum"), "Enum", None)
-        if enum is not None and enum in mro(cls):
+        if enum is not None and any(base is enum for base in mro(cls)):
             return f"<{class_name(cls)}.{own_names(value).get('_name_')}>"
         told = super().ask(value)
         if not told.startswith(f"<{type_name(value)} at "):

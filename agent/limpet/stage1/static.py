@@ -17,11 +17,8 @@ from types import (
 )
 from typing import Any, Final
 
-from .render import Text, bounded, class_name, clip, type_name
-
 ROUTINES: Final = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, WrapperDescriptorType)
-_SHOWN: Final = (type(None), bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
-"""Types whose values are shown as defaults; of another only its type."""
+_NOTHING: Final = object()
 
 
 def is_a(thing: Any, *kinds: type) -> bool:
@@ -30,6 +27,11 @@ def is_a(thing: Any, *kinds: type) -> bool:
     Of `kinds` the metaclass is `type`: any other could have a say in it.
     """
     return issubclass(type(thing), kinds)
+
+
+def exactly(thing: Any, *kinds: type) -> bool:
+    """Whether that is its type, and none of a subclass: `in` would ask its metaclass whether it is equal."""
+    return any(type(thing) is kind for kind in kinds)
 
 
 def mro(cls: type) -> tuple[type, ...]:
@@ -117,56 +119,46 @@ def kind(value: Any) -> str:
     return str(type.__dict__["__name__"].__get__(type(value)))
 
 
-class _Default:
-    """A default value, as it is shown in a signature."""
+def found_in(thing: Any, name: str) -> Any:
+    """What stands for `thing.name`, as `inspect.getattr_static` finds it: a descriptor, not what it gives.
 
-    def __init__(self, value: Any) -> None:
-        self._text = (
-            bounded(value, 60) if any(type(value) is kind for kind in _SHOWN) else f"<{type_name(value)}>"
-        )
+    That one hashes and compares classes, for which a metaclass may have code of its own.
 
-    def __repr__(self) -> str:
-        return self._text
-
-
-def signature_of(thing: Any) -> str:
-    """`name(a, b=1)`; empty if it cannot be called."""
-    subject = thing
-    if not is_a(thing, type, *ROUTINES):
-        subject = looked_up(type(thing), "__call__")
-        if not is_a(subject, *ROUTINES):
-            return ""
-        if is_a(subject, FunctionType):
-            subject = MethodType(subject, thing)
-    name = type_name(thing)
+    Raises:
+        AttributeError: nothing does, or only code would tell.
+    """
     if is_a(thing, type):
-        name = class_name(thing)
-    elif is_a(thing, *ROUTINES):
-        name = str(thing.__qualname__)
-    try:
-        found = inspect.signature(subject)
-        shown = [
-            parameter
-            if parameter.default is parameter.empty
-            else parameter.replace(default=_Default(parameter.default))
-            for parameter in found.parameters.values()
-        ]
-        # Of our own: what it gives is text, which says itself when it is shown.
-        result = found.return_annotation
-        if type(result) is type and issubclass(result, Text):
-            result = found.empty
-        text = str(found.replace(parameters=shown, return_annotation=result))
-    except Exception:  # noqa: BLE001 - an annotation, or __signature__, may raise anything
-        text = "(…)"
-    return clip(f"{name}{text}", 2000)
+        for cls in (*mro(thing), *mro(type(thing))):
+            names = names_of(cls)
+            if name in names:
+                return names[name]
+        raise AttributeError(name)
+    of_class = next((names[name] for names in map(names_of, mro(type(thing))) if name in names), _NOTHING)
+    of_itself = own_names(thing).get(name, _NOTHING)
+    if of_itself is not _NOTHING and (
+        of_class is _NOTHING or not any(looked_up(type(of_class), part) for part in ("__set__", "__delete__"))
+    ):
+        return of_itself
+    if of_class is _NOTHING:
+        raise AttributeError(name)
+    return of_class
+
+
+def behind(thing: Any) -> Any:
+    """The function, or whatever it is, that a bound method calls; anything else itself."""
+    while is_a(thing, MethodType):
+        thing = thing.__func__
+    return thing
 
 
 def documentation_of(thing: Any) -> str:
     """Its docstring, else its class's; empty if there is none."""
     if is_a(thing, ModuleType):
         found = object.__getattribute__(thing, "__dict__").get("__doc__")
-    elif is_a(thing, *ROUTINES):
-        found = inspect.getdoc(thing)
+    elif is_a(behind(thing), *ROUTINES):
+        found = behind(thing).__doc__
+        if found is None and is_a(thing, MethodType):
+            found = _inherited(thing)
     elif is_a(thing, type):
         found = names_of(thing).get("__doc__")
     else:
@@ -174,18 +166,12 @@ def documentation_of(thing: Any) -> str:
     return inspect.cleandoc(found) if type(found) is str else ""
 
 
-def place_of(thing: Any) -> str:
-    """`file:line` where the object, or its class, is written; empty if that is not known."""
-    subject = thing if is_a(thing, type, ModuleType, FunctionType, MethodType) else type(thing)
-    try:
-        file = inspect.getsourcefile(subject)
-    except (OSError, TypeError):
-        return ""
-    if file is None:
-        return ""
-    line = None
-    if is_a(subject, FunctionType, MethodType):
-        line = subject.__code__.co_firstlineno
-    elif is_a(subject, type):
-        line = names_of(subject).get("__firstlineno__")  # 3.13
-    return file if line is None else f"{file}:{line}"
+def _inherited(method: MethodType) -> Any:
+    """The documentation of a method of that name in a base class; None if there is none."""
+    bound: Any = method.__self__
+    owner = bound if is_a(bound, type) else type(bound)
+    for cls in mro(owner):
+        function = names_of(cls).get(getattr(behind(method), "__name__", ""))
+        if is_a(function, FunctionType) and function.__doc__ is not None:
+            return function.__doc__
+    return None

@@ -11,7 +11,7 @@ from .bytecode import line_starts, with_inner
 from .heap import slices
 from .probes import Site, backend
 from .render import class_name
-from .static import is_a, looked_up, names_of
+from .static import is_a, looked_up, mro, names_of, own_names
 
 _NESTED: Final = 0x10
 _DEPTH: Final = 20
@@ -164,7 +164,7 @@ def unwrapped(value: Any, name: str, depth: int = 0) -> list[FunctionType]:
     if depth > _DEPTH:
         return []
     if is_a(value, FunctionType):
-        own = vars(value).get("__wrapped__")
+        own = own_names(value).get("__wrapped__")
         if own is not None:
             return unwrapped(own, name, depth + 1) or [value]
         if value.__code__.co_name != name:
@@ -179,11 +179,11 @@ def unwrapped(value: Any, name: str, depth: int = 0) -> list[FunctionType]:
     elif is_a(value, property):
         behind = [value.fget, value.fset, value.fdel]
     elif value is not None and not is_a(value, type, ModuleType):
-        own_names = _own(value)
+        names = dict(own_names(value))
         # functools.lru_cache, cached_property, and what other decorators make: a task, a command.
-        behind = [own_names[key] for key in ("__wrapped__", "func", "fget") if key in own_names]
+        behind = [names[key] for key in ("__wrapped__", "func", "fget") if key in names]
         behind = behind or [
-            each for each in own_names.values() if is_a(each, FunctionType) and each.__code__.co_name == name
+            each for each in names.values() if is_a(each, FunctionType) and each.__code__.co_name == name
         ]
         func = looked_up(type(value), "func") if class_name(type(value)).startswith("partial") else None
         if func is not None and hasattr(type(func), "__get__"):
@@ -202,9 +202,9 @@ def _named(module: ModuleType, path: str) -> Any:
         if is_a(found, ModuleType):
             names = names_in(found)
         elif is_a(found, type):
-            names = {name: value for cls in reversed(found.__mro__) for name, value in names_of(cls).items()}
+            names = {name: value for cls in reversed(mro(found)) for name, value in names_of(cls).items()}
         else:
-            names = _own(found)
+            names = dict(own_names(found))
         if part not in names:
             raise LookupError(f"{done} has no {part!r}{_near(part, list(names))}")
         found = names[part]
@@ -221,7 +221,7 @@ def _label(what: Any) -> tuple[str, str]:
         return str(names_of(what).get("__module__")), class_name(what)
     for function in unwrapped(what, ""):
         return str(function.__module__), function.__code__.co_qualname
-    return str(getattr(type(what), "__module__", "")), class_name(type(what))
+    return str(names_of(type(what)).get("__module__")), class_name(type(what))
 
 
 def _members(owner: Any, module: str) -> Iterator[tuple[str, Any]]:
@@ -252,14 +252,6 @@ def _all_members(module: ModuleType) -> Iterator[FunctionType]:
 
 def _lines(code: CodeType) -> set[int]:
     return {line for _, _, line in code.co_lines() if line is not None}
-
-
-def _own(value: Any) -> dict[str, Any]:
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return dict(found) if type(found) is dict else {}
 
 
 def _content(cell: Any) -> Any:

@@ -11,7 +11,7 @@ from .heap import full_name
 from .loops import all_tasks, current_tasks, found_loops
 from .natives import monotonic
 from .render import class_name, type_name
-from .static import is_a, looked_up, own_names
+from .static import exactly, is_a, looked_up, own_names
 from .threadlist import thread_name
 from .view import View
 
@@ -122,7 +122,7 @@ def _uvloop_timer(handle: Any) -> tuple[float | None, Any, tuple[Any, ...]] | No
     if handle.cancelled():  # C, all of it
         return None
     held = gc.get_referents(handle)
-    callback = next((one for one in held if type(one) not in (tuple, dict) and _callable(one)), None)
+    callback = next((one for one in held if not exactly(one, tuple, dict) and _callable(one)), None)
     arguments = next((one for one in held if type(one) is tuple), ())
     return handle.when(), callback, arguments
 
