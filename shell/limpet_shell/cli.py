@@ -52,7 +52,7 @@ VERBS = {
     "eval": ("eval", "code", "evaluate an expression in a fresh process, with nothing started"),
     "release": ("release", "project", "build a release: all it needs to run, in one directory"),
     "config": ("config", "project", "the effective configuration, and where each value comes from"),
-    "verify": ("verify", "project", "compare a release with its manifest: what is changed, missing, added"),
+    "verify": ("verify", "project", "compare a release with its manifest: what is changed"),
     "prune": ("prune", "project", "remove old versions of a release: prune --keep 3"),
     "check": ("check", "project", "validate the configuration; starts nothing"),
     "paths": ("paths", "project", "where sockets, state and logs are, and why"),
@@ -209,6 +209,11 @@ def parser_of(verb: str, command: "Command") -> "ArgumentParser":
     class Formatter(RawDescriptionHelpFormatter):
         def __init__(self, prog: str) -> None:
             super().__init__(prog, width=min(output.columns(), 100))  # without a width it imports shutil
+
+        def _fill_text(self, text: str, width: int, indent: str) -> str:
+            from limpet_shell.fitting import flowed
+
+            return "\n".join(f"{indent}{line}".rstrip() for line in flowed(text, width - len(indent)))
 
     parser = Parser(
         prog=f"{program()} {verb}",

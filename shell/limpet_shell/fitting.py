@@ -111,3 +111,26 @@ def listed(rows: Sequence[tuple[str, str]], width: int, paint: Callable[[str, st
             indent = " " * (2 * _GAP)
         lines += [f"{indent}{line}" for line in more]
     return lines
+
+
+def flowed(text: str, width: int) -> list[str]:
+    """Prose in lines of `width` columns at the most; of a list, each entry on lines of its own.
+
+    A line of a list is one that is indented, or has two spaces in a row: what follows them stays beside what
+    comes before.
+    """
+    from textwrap import wrap
+
+    lines: list[str] = []
+    prose: list[str] = []
+    for line in [*text.split("\n"), ""]:
+        entry = re.match(r"( *\S.*? {2,}| +)", line)
+        if line and entry is None:
+            prose.append(line)
+            continue
+        lines += wrap(" ".join(prose), width, break_on_hyphens=False)
+        prose = []
+        hang = len(entry[1]) if entry is not None else 0
+        indent = " " * (hang if hang + _BESIDE <= width else 6)
+        lines += wrap(line, width, subsequent_indent=indent, break_on_hyphens=False) or [""]
+    return lines[:-1]

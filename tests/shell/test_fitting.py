@@ -3,8 +3,9 @@
 import pytest
 
 from limpet.stage1.view import View
+from limpet_shell import cli
 from limpet_shell.console.model import NAMES
-from limpet_shell.fitting import fitted, listed
+from limpet_shell.fitting import fitted, flowed, listed
 from limpet_shell.output import plain
 
 VIEW = View(
@@ -66,3 +67,29 @@ def test_help_wraps_between_words(width: int) -> None:
     assert (
         " ".join(lines).split() == words if width < 56 else sorted(" ".join(lines).split()) == sorted(words)
     )
+
+
+def test_prose_flows_and_a_list_keeps_its_columns() -> None:
+    text = "One line that is\nbroken early.\n\n"
+    text += "  rpc -    reads what to evaluate\n  rpc E    evaluates\n\nThe end."
+    assert flowed(text, 36) == [
+        "One line that is broken early.",
+        "",
+        "  rpc -    reads what to evaluate",
+        "  rpc E    evaluates",
+        "",
+        "The end.",
+    ]
+    assert flowed("  rpc --all    in every process that has an agent", 40) == [
+        "  rpc --all    in every process that has",
+        "               an agent",
+    ]
+    assert flowed("", 80) == [""]
+
+
+@pytest.mark.parametrize("verb", sorted(cli.VERBS))
+def test_the_help_of_no_verb_is_wider_than_the_terminal(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cli.parser_of(verb, cli.load(verb)).format_help().split("\n")
+    assert [line for line in lines if len(line) > 80] == []
+    assert all(len(line) <= 80 for line in cli.usage().split("\n"))

@@ -26,8 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", metavar="FILE", help="the other supervisor's configuration")
     parser.add_argument(
         "--format",
+        metavar="FORMAT",
         choices=["supervisord", "circus", "procfile", "process-compose", "pm2"],
-        help="what it is; default: by its name",
+        help="supervisord, circus, procfile, process-compose or pm2; default: by its name",
     )
     parser.add_argument(
         "--output",
