@@ -91,6 +91,12 @@ class AnyOrder(RuleBasedStateMachine):
         names = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=3))
         self.world.feed(command(tuple(names)))
 
+    @precondition(lambda self: self.world.ended is None)
+    @rule(data=st.data(), command=st.sampled_from([ev.StopCommand, ev.RestartCommand]))
+    def a_supervisor_is_commanded(self, data, command):
+        name = self.one(data, sorted(self.world.tree.supervisors), "commanded")
+        self.world.feed(command(self.world.below(name), name))
+
     @precondition(lambda self: self.world.ended is None and self.world.tree.specs)
     @rule(data=st.data(), instances=st.integers(0, 3))
     def is_scaled(self, data, instances):

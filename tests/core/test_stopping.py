@@ -25,6 +25,74 @@ def test_a_node_stops_in_reverse_order_each_waited_for():
     assert set(world.states().values()) == {"stopped"}
 
 
+def of_two_levels():
+    inner = sup("n", proc("c"), proc("d", restart="temporary"))
+    world = World(sup("root", proc("a"), proc("b", instances=2, restart="temporary"), inner)).boot()
+    world.said()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "left"),
+    [
+        ("root", ["-d.1", "-c.1", "-b.1 -b.2", "-a.1"], set()),
+        ("n", ["-d.1", "-c.1"], {"a.1", "b.1", "b.2"}),
+    ],
+)
+def test_a_supervisor_is_stopped_in_reverse_order_and_started_in_order(name, order, left):
+    """OTP's terminate_child of a supervisor; the node, and who is beside it, go on."""
+    world = of_two_levels()
+    world.stubborn = set(world.live)
+    world.stop_supervisor(name)
+    for step in order:
+        assert world.said() == step, "each is waited for"
+        world.stubborn -= {each.lstrip("-") for each in step.split()}
+        world.settle()
+    assert world.said() == ""
+    assert set(world.live) == left
+    stopped = set(world.below(name))
+    assert all(world.states()[each] == "stopped" for each in stopped)
+    assert world.sleep(10).said() == ""
+    world.start(*world.below(name))
+    assert world.said() == " ".join(f"+{each}" for each in world.below(name))
+    assert set(world.states().values()) == {"running"}
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("root", "-d.1 -c.1 -b.1 -b.2 -a.1 +a.1 +b.1 +b.2 +c.1 +d.1"),
+        ("n", "-d.1 -c.1 +c.1 +d.1"),
+    ],
+)
+def test_a_supervisor_is_restarted_in_order_with_whom_it_had_stopped(name, order):
+    assert of_two_levels().restart_supervisor(name).said() == order
+    world = of_two_levels()
+    world.stop("c.1").said()
+    assert "+c.1" in world.restart_supervisor(name).said()
+    assert set(world.states().values()) == {"running"}
+
+
+def test_of_a_supervisor_that_is_being_stopped_one_may_be_started_and_it_may_crash():
+    world = of_two_levels()
+    world.stubborn = {"d.1"}
+    world.stop_supervisor("n")
+    world.crash("c.1")
+    world.start("c.1")
+    assert world.said() == "-d.1", "not before the others are down"
+    world.stubborn = set()
+    assert world.settle().said() == "+c.1"
+    assert world.states()["d.1"] == "stopped"
+
+
+def test_a_node_that_ends_while_a_supervisor_is_restarted_ends():
+    world = of_two_levels()
+    world.stubborn = {"d.1"}
+    world.restart_supervisor("n").shutdown()
+    world.stubborn = set()
+    assert world.settle().said() == "-d.1 -c.1 -b.1 -b.2 -a.1 end shutdown"
+
+
 def test_one_that_ignores_its_stop_signal_is_killed_after_its_shutdown_and_its_black_box():
     world = one(shutdown=5)
     world.stubborn = {"a.1"}
@@ -98,6 +166,35 @@ def test_a_fault_is_boxed_then_terminated_then_restarted(cause):
     assert world.deaths[0].cause == "because; its shutdown time of 5s passed"
 
 
+@pytest.mark.parametrize(
+    ("own", "after_liveness", "waits", "said"),
+    [(10, "1s", 1, "1s"), (10, None, 10, "10s"), (1, "10s", 1, "1s"), ("infinity", "2s", 2, "2s")],
+)
+def test_after_a_liveness_failure_its_shorter_shutdown_counts(own, after_liveness, waits, said):
+    shutdown = after_liveness and Shutdown.parse(after_liveness)
+    world = one(shutdown=own, liveness=Liveness(kind="loop", target="5s", shutdown=shutdown))
+    world.stubborn = {"a.1"}
+    world.said()
+    world.feed(ev.Fault("a.1", Cause.LIVENESS, "blocked"))
+    assert world.capturing == [("a.1", 101)]
+    world.feed(ev.Captured("a.1", 101))
+    world.capturing.clear()
+    assert world.said() == "-a.1", "after the black box"
+    world.sleep(waits - 0.1)
+    assert world.said() == ""
+    world.next_deadline()
+    assert world.settle().said() == "!a.1 +a.1"
+    assert world.deaths[0].cause == f"blocked; its shutdown time of {said} passed"
+
+
+def test_brutal_kill_after_a_liveness_failure_is_no_shutdown_of_a_command():
+    liveness = Liveness(kind="loop", target="5s", shutdown=Shutdown.parse("brutal_kill"))
+    world = one(shutdown=10, liveness=liveness)
+    world.said()
+    assert world.fault("a.1").said() == "!a.1 +a.1"
+    assert world.stop("a.1").said() == "-a.1"
+
+
 def test_faults_count_as_restarts():
     world = World(sup("root", proc("a"), max_restarts=1)).boot()
     assert world.fault("a.1").fault("a.1").ended == "escalated"
@@ -146,32 +243,3 @@ def test_nothing_is_due_after_the_end():
     world = one().shutdown()
     world.said()
     assert world.start("a.1").add(proc("b")).said() == ""
-@pytest.mark.parametrize(
-    ("own", "after_liveness", "waits", "said"),
-    [(10, "1s", 1, "1s"), (10, None, 10, "10s"), (1, "10s", 1, "1s"), ("infinity", "2s", 2, "2s")],
-)
-def test_after_a_liveness_failure_its_shorter_shutdown_counts(own, after_liveness, waits, said):
-    shutdown = after_liveness and Shutdown.parse(after_liveness)
-    world = one(shutdown=own, liveness=Liveness(kind="loop", target="5s", shutdown=shutdown))
-    world.stubborn = {"a.1"}
-    world.said()
-    world.feed(ev.Fault("a.1", Cause.LIVENESS, "blocked"))
-    assert world.capturing == [("a.1", 101)]
-    world.feed(ev.Captured("a.1", 101))
-    world.capturing.clear()
-    assert world.said() == "-a.1", "after the black box"
-    world.sleep(waits - 0.1)
-    assert world.said() == ""
-    world.next_deadline()
-    assert world.settle().said() == "!a.1 +a.1"
-    assert world.deaths[0].cause == f"blocked; its shutdown time of {said} passed"
-
-
-def test_brutal_kill_after_a_liveness_failure_is_no_shutdown_of_a_command():
-    liveness = Liveness(kind="loop", target="5s", shutdown=Shutdown.parse("brutal_kill"))
-    world = one(shutdown=10, liveness=liveness)
-    world.said()
-    assert world.fault("a.1").said() == "!a.1 +a.1"
-    assert world.stop("a.1").said() == "-a.1"
-
-

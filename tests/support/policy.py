@@ -260,6 +260,21 @@ class World:
     def restart(self, *names: str) -> "World":
         return self.tell(ev.RestartCommand(names))
 
+    def below(self, supervisor: str) -> tuple[str, ...]:
+        """All instances of a supervisor, and of those below it."""
+        found: list[str] = []
+        for unit in self.tree.supervisors[supervisor].units:
+            found += self.tree.members.get(unit, ()) or (
+                self.below(unit) if unit in self.tree.supervisors else ()
+            )
+        return tuple(found)
+
+    def stop_supervisor(self, name: str) -> "World":
+        return self.tell(ev.StopCommand(self.below(name), name))
+
+    def restart_supervisor(self, name: str) -> "World":
+        return self.tell(ev.RestartCommand(self.below(name), name))
+
     def scale(self, process: str, instances: int) -> "World":
         return self.tell(ev.ScaleCommand(process, instances))
 

@@ -19,10 +19,19 @@ def take_command(draft: Draft, command: ev.Command) -> None:
         case ev.StartCommand(names):
             for instance in _named(draft, names):
                 _start(draft, instance)
-        case ev.StopCommand(names):
-            for instance in _named(draft, names):
-                stop(draft, draft.put(instance, wanted=False, outcome=None), Cause.COMMAND)
-        case ev.RestartCommand(names):
+        case ev.StopCommand(names, supervisor):
+            down = [draft.put(instance, wanted=False, outcome=None) for instance in _named(draft, names)]
+            if _terminate_in_order(draft, supervisor):
+                return
+            for instance in down:
+                stop(draft, instance, Cause.COMMAND)
+        case ev.RestartCommand(names, supervisor):
+            if _terminate_in_order(draft, supervisor):
+                for instance in _named(draft, names):
+                    wanted = draft.put(instance, wanted=True, outcome=None, failures=0, completed=False)
+                    if instance.life is Life.DOWN:
+                        draft.wait(wanted, None)  # it is its supervisor's turn that it waits for
+                return
             for instance in _named(draft, names):
                 if instance.life is Life.DOWN:
                     _start(draft, instance)
@@ -55,6 +64,29 @@ def forget(draft: Draft, instance: Instance) -> None:
 
 def _named(draft: Draft, names: tuple[str, ...]) -> list[Instance]:
     return [draft.instances[name] for name in dict.fromkeys(names) if name in draft.instances]
+
+
+def _terminate_in_order(draft: Draft, name: str) -> bool:
+    """OTP's terminate_child of a supervisor: its children in reverse start order, each waited for.
+
+    Then those that are wanted are started in start order: all after a restart, none after a stop.
+
+    Returns:
+        False: there is no such supervisor, or it ends or has ended.
+    """
+    supervisor = draft.supervisors.get(name)
+    if supervisor is None or draft.is_ending(name):
+        return False
+    draft.put_supervisor(
+        supervisor,
+        phase=Phase.RESTARTING,
+        pending=tuple(reversed(supervisor.units)),
+        scope=frozenset(supervisor.units),
+        # Temporary children too: it is no failure that their supervisor recovers from.
+        held=frozenset(member for unit in supervisor.units for member in draft.members.get(unit, ())),
+        hold_until=None,
+    )
+    return True
 
 
 def _start(draft: Draft, instance: Instance) -> None:

@@ -86,15 +86,19 @@ class StartCommand(Struct, frozen=True):
 
 
 class StopCommand(Struct, frozen=True):
-    """An operator wants these instances down."""
+    """An operator wants these instances down: of a supervisor, all below it in reverse start order."""
 
     names: tuple[str, ...]
+    supervisor: str = ""
+    """Whose they are, if they are all of a supervisor's."""
 
 
 class RestartCommand(Struct, frozen=True):
-    """An operator wants these instances stopped and started."""
+    """An operator wants these instances stopped and started: of a supervisor, all below it in order."""
 
     names: tuple[str, ...]
+    supervisor: str = ""
+    """Whose they are, if they are all of a supervisor's."""
 
 
 class ScaleCommand(Struct, frozen=True):

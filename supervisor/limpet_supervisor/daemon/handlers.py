@@ -271,7 +271,7 @@ class Handlers:
         """Stops; done when nothing of it is left."""
         names = self.observer.names(request.name)
         began = time.time()
-        self.node.feed(ev.StopCommand(names))
+        self.node.feed(ev.StopCommand(names, self._supervisor(request.name)))
 
         def look() -> str | None:
             instances = self._instances(names)
@@ -286,8 +286,13 @@ class Handlers:
         """Stops and starts; done when ready again."""
         names = self.observer.names(request.name)
         began = self.node.reactor.now()
-        self.node.feed(ev.RestartCommand(names))
+        self.node.feed(ev.RestartCommand(names, self._supervisor(request.name)))
         self._when_up(names, began, answer, f"{request.name} is restarted", fresh=True)
+
+    def _supervisor(self, name: str) -> str:
+        """The name, if it means a supervisor; see `Observer.names`."""
+        tree = self.node.tree
+        return name if name not in tree.instances and name not in tree.members else ""
 
     @_answers(m.Scale, Right.CONTROL)
     def scale(self, request: m.Scale, answer: Answer) -> None:

@@ -91,6 +91,11 @@ class Node:
         """The policy's view of an instance."""
         return self.tree.instances.get(name)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it stops: nothing is started any more."""
+        return self.state is NodeState.STOPPING
+
     def spec_of(self, instance: Instance) -> ProcessSpec:
         """The spec of an instance's process."""
         return self.tree.specs[instance.process]

@@ -33,6 +33,9 @@ from limpet_supervisor.runtime.sweep import Sweep
 
 _PER_TURN: Final = 64
 """Processes started, or recorded, in one turn of the loop."""
+_FEW: Final = 100
+"""Up to so many children, a node that stops looks after each for what it has left; of more, in the end."""
+_STOPS: Final = frozenset({Cause.COMMAND, Cause.RESTART, Cause.REMOVED, Cause.SUPERVISOR})
 _RECORD_AGAIN: Final = 1.0
 """Seconds until a record that could not be written, say on a full disk, is tried again."""
 _SWEEP_GRACE: Final = 5.0
@@ -83,6 +86,10 @@ class Policy(Protocol):
 
     def spec_of(self, instance: Instance) -> ProcessSpec:
         """The spec of an instance's process."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the node stops: in the end, nothing that descends from it is left."""
 
 
 class Processes:
@@ -389,8 +396,8 @@ class Processes:
             del self.running[name]
         self._names.pop(running.pid, None)
         instance = self._policy.instance(name)
-        by_command = instance is not None and instance.cause in (Cause.COMMAND, Cause.RESTART, Cause.REMOVED)
-        clean = not self._leaves_something(name, running.pid, thorough=by_command)
+        stopped = instance is not None and instance.cause in _STOPS and not self._policy.stopping
+        clean = not self._leaves_something(name, running.pid, thorough=stopped)
         self._policy.feed(ev.Exited(name, running.pid, how, clean, random.random()))
 
     def _leaves_something(self, name: str, pid: int, *, thorough: bool) -> bool:
@@ -398,6 +405,8 @@ class Processes:
             self._children.reap()  # members that are dead and not yet reaped
             if _group_lives(pid):
                 return True
+        if self._policy.stopping and len(self._children) > _FEW:
+            return False
         if not self._children.may_have_strays():
             return False
         if thorough:
