@@ -1,11 +1,10 @@
 """The text of a limpet.toml: readable, in the order of the configuration that it comes from."""
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from limpet_shell.importing.model import Imported
+from limpet_supervisor.release.document import key_of, value_of
 
 WIDTH: Final = 100
 """Columns within which a table is written in one line."""
@@ -56,7 +55,7 @@ def _table(path: str, keys: Mapping[str, Any]) -> list[str]:
     long = [
         key
         for key, value in keys.items()
-        if isinstance(value, Mapping) and len(f"{key} = {_value(value)}") > WIDTH
+        if isinstance(value, Mapping) and len(f"{key} = {value_of(value)}") > WIDTH
     ]
     lines = [f"[{path}]", *_entries({key: value for key, value in keys.items() if key not in long})]
     for key in long:
@@ -67,34 +66,8 @@ def _table(path: str, keys: Mapping[str, Any]) -> list[str]:
 def _entries(keys: Mapping[str, Any]) -> list[str]:
     lines = []
     for key, value in keys.items():
-        line = f"{_key(key)} = {_value(value)}"
+        line = f"{key_of(key)} = {value_of(value)}"
         if len(line) > WIDTH and isinstance(value, list):
-            line = "\n".join((f"{_key(key)} = [", *(f"    {_value(item)}," for item in value), "]"))
+            line = "\n".join((f"{key_of(key)} = [", *(f"    {value_of(item)}," for item in value), "]"))
         lines.append(line)
     return lines
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"{value:g}" if isinstance(value, float) else str(value)
-        case str():
-            return _string(value)
-        case list():
-            return f"[{', '.join(map(_value, value))}]"
-        case Mapping():
-            return f"{{ {', '.join(f'{_key(key)} = {_value(item)}' for key, item in value.items())} }}"
-    raise TypeError(f"no TOML for {value!r}")
-
-
-def _string(value: str) -> str:
-    """A string: literal where that saves escapes, TOML 1.0."""
-    if ('"' in value or "\\" in value) and "'" not in value and value.isprintable():
-        return f"'{value}'"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,6 +1,7 @@
-"""TOML written: what was read from a file and changed a little, in another file."""
+"""TOML 1.0 written: a document that was read and changed a little; keys and values for others too."""
 
 import datetime as dt
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +18,9 @@ def write(document: Mapping[str, Any]) -> str:
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
     nested = {key: value for key, value in table.items() if _is_nested(value)}
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in table.items() if key not in nested]
+    lines += [f"{key_of(key)} = {value_of(value)}" for key, value in table.items() if key not in nested]
     for key, value in nested.items():
-        name = ".".join(map(_key, (*path, key)))
+        name = ".".join(map(key_of, (*path, key)))
         for each in value if isinstance(value, list) else [value]:
             if isinstance(value, list) or not each or any(not _is_nested(item) for item in each.values()):
                 if lines:
@@ -34,31 +35,36 @@ def _is_nested(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _text(key)
+def key_of(key: str) -> str:
+    """A key, bare where it may be."""
+    return key if _BARE.fullmatch(key) else _string(key)
 
 
-def _value(value: Any) -> str:
+def value_of(value: Any) -> str:
+    """A value of the types that tomllib gives, in one line.
+
+    Raises:
+        TypeError: TOML has no such thing.
+    """
     match value:
         case bool():
-            return "true" if value else "false"
-        case str():
-            return _text(value)
-        case float():
+            return str(value).lower()
+        case int() | float():
             return repr(value)  # inf and nan are TOML's words, too
+        case str():
+            return _string(value)
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case list():
-            return f"[{', '.join(map(_value, value))}]"
-        case dict():
-            inner = ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items())
+            return f"[{', '.join(map(value_of, value))}]"
+        case Mapping():
+            inner = ", ".join(f"{key_of(key)} = {value_of(item)}" for key, item in value.items())
             return f"{{ {inner} }}" if inner else "{}"
-    return str(value)
+    raise TypeError(f"no TOML for {value!r}")
 
 
-def _text(text: str) -> str:
-    escaped = "".join(
-        f"\\u{ord(char):04x}" if char < " " or char == "\x7f" else f"\\{char}" if char in '"\\' else char
-        for char in text
-    )
-    return f'"{escaped}"'
+def _string(value: str) -> str:
+    """A string: literal where that saves escapes."""
+    if ('"' in value or "\\" in value) and "'" not in value and value.isprintable():
+        return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
