@@ -204,3 +204,29 @@ def test_what_a_name_stands_for(names: dict[str, Any], source: str, wanted: str,
     found, documentation = about(source, names)
     assert found == wanted
     assert summary is None or documentation == summary
+
+
+class State:
+    """As Starlette's, in short."""
+
+    def __init__(self, state: dict[Any, Any]) -> None:
+        self.__dict__["_state"] = state
+
+    def __getattr__(self, key: str) -> Any:
+        raise AssertionError
+
+
+State.__getattr__.__module__ = "starlette.datastructures"
+
+
+def test_what_starlette_s_state_holds_is_completed_without_asking_it(names: dict[str, Any]) -> None:
+    names["state"] = State({"carts": {"ada": 1}, "db": Lazy(), 7: 1})
+    assert complete("state.", names) == (0, [("carts", "dict"), ("db", "Lazy")])
+    assert texts("state.db.pl", names) == (2, ["plain"])
+    assert texts("state.carts['", names) == (1, ["'ada'"])
+    assert texts("state.nothing.pl", names) == (2, [])
+
+
+def test_names_of_python_s_own_come_last(names: dict[str, Any]) -> None:
+    names["thing"] = type("Thing", (), {"_own": 1})()
+    assert texts("thing._", names)[1][:2] == ["_own", "__class__"]

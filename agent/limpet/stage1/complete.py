@@ -77,6 +77,11 @@ def complete(
     return len(prefix), (items + shown)[:LIMIT]
 
 
+def _place(name: str) -> tuple[bool, str]:
+    """For sorting: what Python itself names comes last."""
+    return name.startswith("__"), name
+
+
 def _fits(name: str, prefix: str) -> bool:
     return name.startswith(prefix) and (prefix.startswith("_") or not name.startswith("_"))
 
@@ -94,7 +99,7 @@ def _attributes(thing: Any, prefix: str) -> list[tuple[str, str]]:
     if is_a(thing, ModuleType):
         names.update((name, "module") for name in _submodules(thing) if _fits(name, prefix))
     items = []
-    for name in sorted(names)[:LIMIT]:
+    for name in sorted(names, key=_place)[:LIMIT]:
         try:
             items.append((name, names[name] or kind(found_in(thing, name))))
         except AttributeError:

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 ROUTINES: Final = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, WrapperDescriptorType)
 _NOTHING: Final = object()
+_GIVING: Final = {"starlette.datastructures:State.__getattr__": "_state"}
+"""Of a `__getattr__` that is known (`app.state` of Starlette, FastAPI), the dictionary that it looks into."""
 
 
 def is_a(thing: Any, *kinds: type) -> bool:
@@ -94,7 +96,19 @@ def attributes(thing: Any) -> set[str]:
         return names
     for cls in mro(thing if is_a(thing, type) else type(thing)):
         names.update(name for name in names_of(cls) if type(name) is str)
+    names.update(name for name in list(_given(thing)) if type(name) is str)
     return names
+
+
+def _given(thing: Any) -> dict[str, Any]:
+    """What the `__getattr__` of a class that is known gives, from the dictionary that it looks into."""
+    getter = looked_up(type(thing), "__getattr__")
+    if type(getter) is FunctionType and type(getter.__module__) is str:
+        name = _GIVING.get(f"{getter.__module__}:{getter.__code__.co_qualname}", "")
+        names = own_names(thing).get(name)
+        if type(names) is dict:
+            return names
+    return {}
 
 
 def looked_up(cls: type, name: str) -> Any:
@@ -140,7 +154,10 @@ def found_in(thing: Any, name: str) -> Any:
     ):
         return of_itself
     if of_class is _NOTHING:
-        raise AttributeError(name)
+        given = _given(thing)
+        if name not in given:
+            raise AttributeError(name)
+        return given[name]
     return of_class
 
 
