@@ -184,6 +184,7 @@ COMPOSE = """
           period_seconds: 5
         shutdown: {signal: 2, timeout_seconds: 3, command: stop me}
         success_exit_codes: [130]
+        log_configuration: {rotation: {max_size_mb: 2, max_backups: 3, compress: true}}
         schedule: {cron: "0 * * * *"}
       each:
         extends: web
@@ -207,6 +208,7 @@ def test_process_compose(imported) -> None:
     assert web.after == ("migrate", "db")
     assert web.liveness
     assert (web.liveness.target, web.liveness.every) == ("http://127.0.0.1:8080/health", 5)
+    assert (web.log.max_bytes, web.log.backups, web.log.compress) == (2 * 1024**2, 3, True)
     assert (web.stop_signal, web.shutdown, web.success_exit_codes) == ("INT", 3, (0, 130))
     assert (web.significant, found.spec.root.auto_shutdown) == (True, "any_significant")
     assert web.instances == 0, "what has a schedule is not started at boot"

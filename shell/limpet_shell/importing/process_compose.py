@@ -256,6 +256,8 @@ class _Reader:
             found["max_bytes"] = f"{size:g}MiB"
         if given.get("log_configuration.rotation.max_backups"):
             found["backups"] = int(given.number("log_configuration.rotation.max_backups", 5))
+        if given.flag("log_configuration.rotation.compress"):
+            found["compress"] = True
         if given.get("log_configuration.disable_json") is False:
             found["format"] = "json"
         elif given.flag("log_configuration.add_timestamp"):

@@ -20,9 +20,11 @@ def _stream(name: str) -> tuple[Option, ...]:
         same(f"{name}.max_bytes", "log.max_bytes"),
         same(f"{name}.backup_count", "log.backups"),
         differs(f"{name}.time_format", "log.format", '`"prefix"`, with a format of its own'),
-        none(f"{name}.rotate_when", "rotated by size alone", instead="log.max_bytes"),
-        none(f"{name}.rotate_interval", "rotated by size alone", instead="log.max_bytes"),
-        none(f"{name}.utc", "rotated by size alone"),
+        none(f"{name}.rotate_when", "rotated by size or age, not at a time of day", instead="log.max_age"),
+        none(
+            f"{name}.rotate_interval", "rotated by size or age, not at a time of day", instead="log.max_age"
+        ),
+        none(f"{name}.utc", "rotated by size or age, not at a time of day"),
         none(f"{name}.*", "an argument of a Python class, and none is loaded into the node"),
     )
 
