@@ -4,9 +4,13 @@ An agent pushes vitals and results as JSON; their shapes are these structs'.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0)]
+"""Of these counters are made: one that is negative would make everybody's metrics unreadable."""
 
 
 class Status(StrEnum):
@@ -73,17 +77,17 @@ class Collector(Struct, frozen=True):
 
     pause: float = 0.0
     """Seconds of the longest of the last ten seconds."""
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
     """Of all since the measuring began."""
-    collections: tuple[int, ...] = ()
+    collections: tuple[Count, ...] = ()
     """Since then, by generation."""
 
 
 class Lags(Struct, frozen=True):
     """Loop lags since the measuring began, by LAG_BOUNDS; the last count is of those above all bounds."""
 
-    counts: tuple[int, ...] = ()
-    sum: float = 0.0
+    counts: tuple[Count, ...] = ()
+    sum: Seconds = 0.0
 
 
 LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

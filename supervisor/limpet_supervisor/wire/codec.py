@@ -13,7 +13,7 @@ import msgspec
 from limpet_supervisor.errors import ProtocolError
 from limpet_supervisor.model.units import Duration, Shutdown, Size
 
-from .messages import AnyItem, AnyReply, AnyRequest, Item, Reply, Request
+from .messages import AnyItem, AnyReply, AnyRequest, Failure, Item, Reply, Request
 
 VERSION: Final = b"limpet/1"
 MAX_REQUEST: Final = 1024 * 1024
@@ -72,9 +72,14 @@ def request_id_of(frames: Frames) -> int | None:
 
 
 def encode_answer(request_id: int, answer: Item | Reply) -> Frames:
-    """The frames of an item or a reply."""
+    """The frames of an item or a reply; of one that cannot be sent, a failure."""
     kind = b"i" if isinstance(answer, Item) else b"r"
-    return [b"%b %d %b" % (VERSION, request_id, kind), _encoder.encode(answer)]
+    try:
+        body = _encoder.encode(answer)
+    except OverflowError as error:  # in an application's data: an integer of more than 64 bits
+        kind = b"r"
+        body = _encoder.encode(Failure("ProtocolError", "the answer cannot be sent", str(error)))
+    return [b"%b %d %b" % (VERSION, request_id, kind), body]
 
 
 def decode_answer(frames: Frames) -> tuple[int, AnyItem | AnyReply]:
