@@ -90,6 +90,8 @@ def test_h_i_and_src_of_a_function_of_the_session(idle: Pair) -> None:
     source = "\ndef area(width: int, height: int = 2) -> int:\n    'The area.'\n    return width * height"
     peer.evaluate(source)
     assert peer.value("h(area)") == "area(width: int, height: int = 2) -> int\n\nThe area."
+    at_hand = peer.value("h()").split()
+    assert {"tasks", "runtime_info", "refs", "trace"} <= set(at_hand)
     assert "return width * height" in peer.value("src(area)")
     about = peer.value("i(area)")
     assert "<console s1 1>:2" in about

@@ -1,7 +1,9 @@
 """Looks at one object: h, i, src. Each returns a `Text`, whose repr is what it has to say."""
 
+from textwrap import fill, indent
 from typing import Any
 
+from .looks import LOOKS, TOOLS
 from .places import lines_of, place_of
 from .render import Text, class_name, clip, type_name
 from .signatures import signature_of
@@ -9,8 +11,16 @@ from .sketch import sketch
 from .static import attributes, documentation_of, exactly, is_a, mro
 
 
-def h(thing: Any) -> Text:
-    """Signature and documentation of `thing`."""
+def h(thing: Any = ...) -> Text:
+    """Signature and documentation of `thing`; without one, the names of what there is at hand."""
+    if thing is ...:
+        rows = [("what runs and what it holds", LOOKS), ("about objects, and tools", TOOLS)]
+        lines = [
+            line for title, names in rows for line in (f"{title}:", indent(fill(" ".join(names), 74), "  "))
+        ]
+        return Text(
+            "\n".join([*lines, "(h(name) says more of any; :help of the console and the node's commands)"])
+        )
     documentation = documentation_of(thing) or "no documentation"
     return Text(
         "\n\n".join(part for part in (signature_of(thing) or type_name(thing), documentation) if part)
