@@ -49,6 +49,47 @@ class Node:
         return Monitor(node, 1.0)
 
 
+FINE = {"lag": {"now": 0.0, "p50": 0.0, "max": 0.0}, "loops": 1}
+
+
+def test_who_says_nothing_is_silent_as_long_as_we_have_looked(node: Node) -> None:
+    now = [1000.0]
+    node.reactor.now = lambda: now[0]
+    monitor = node.monitor()
+    web: Any = node.agents[0]
+    monitor.hold("http", lambda _each: True)
+    monitor.pushed(web, FINE)
+    assert monitor.blocked(web) == (0.0, "")
+    for _ in range(4):
+        now[0] += 1.0
+        monitor.hold("http", lambda _each: True)  # looks
+    assert "does not answer" in (monitor.blocked(web) or (0, ""))[1]
+
+
+def test_a_pause_of_our_own_is_nobodys_silence(node: Node) -> None:
+    """After a pause of its container, or of the machine, all processes with such a liveness were killed."""
+    now = [1000.0]
+    node.reactor.now = lambda: now[0]
+    monitor = node.monitor()
+    web: Any = node.agents[0]
+    silent: Any = node.agents[1]
+    monitor.hold("http", lambda _each: True)
+    monitor.pushed(web, FINE)
+    now[0] += 60.0
+    assert monitor.blocked(web) is None, "nobody knows before the first look"
+    monitor.hold("http", lambda _each: True)  # looks
+    assert monitor.blocked(web) == (0.0, "")
+    assert monitor.blocked(silent) is None
+    for _ in range(6):
+        now[0] += 1.0
+        monitor.hold("http", lambda _each: True)
+    assert monitor.blocked(web) == (
+        6.0,
+        "its interpreter does not answer: stuck in C, stopped, or without a CPU",
+    )
+    assert (monitor.blocked(silent) or (0, ""))[0] == 6.0
+
+
 @pytest.fixture
 def node() -> Iterator[Node]:
     made = Node("web.1", "web.2", "job.1")

@@ -18,6 +18,8 @@ from limpet_supervisor.wire.agent import AgentAnswer
 from .node import Node
 
 _LOOK_EVERY: Final = 1.0
+_LATE: Final = 1.0
+"""Seconds by which our own look may be late; beyond, we did not run ourselves, and know of nobody's silence."""
 SILENT: Final = 2.0
 """Seconds beyond the limit of a loop without a push, of which there is one each second: the interpreter is
 stuck, stopped, or gets no CPU."""
@@ -70,6 +72,8 @@ class Monitor:
         self._felt: dict[AgentConnection, Felt] = {}
         self._since: dict[AgentConnection, float] = {}
         """When each agent that measures was asked to."""
+        self._looked = 0.0
+        """When each agent was looked at last."""
         self._look: Periodic | None = None
 
     def need(self, whose: AgentConnection | str) -> None:
@@ -108,6 +112,12 @@ class Monitor:
         """Tells each agent whether it is meant. One look at each: they may be thousands, all with checks."""
         in_order = list(self._node.agents)
         here = set(in_order)
+        now = self._node.reactor.now()
+        if self._was_paused(now):
+            # A container that was paused, a machine that was moved: the silence was ours, and all begin anew.
+            self._felt = {each: Felt(now, felt.vitals) for each, felt in self._felt.items()}
+            self._since = dict.fromkeys(self._since, now)
+        self._looked = now
         for gone in self._since.keys() - here:
             del self._since[gone]
             self._felt.pop(gone, None)
@@ -129,11 +139,14 @@ class Monitor:
             if on is (connection in self._since) or not connection.is_process:
                 continue
             if on:
-                self._since[connection] = self._node.reactor.now()
+                self._since[connection] = now
             else:
                 del self._since[connection]
                 self._felt.pop(connection, None)
             connection.request("vitals", _nothing, on=on, limit=self._limit)
+
+    def _was_paused(self, now: float) -> bool:
+        return now - self._looked > _LOOK_EVERY + _LATE
 
     def pushed(self, connection: AgentConnection, data: Any) -> None:
         """An agent has told its vitals."""
@@ -160,6 +173,8 @@ class Monitor:
         """
         limit = self._limit if limit is None else limit
         now = self._node.reactor.now()
+        if self._was_paused(now):
+            return None
         found = self._felt.get(connection)
         if found is None:
             since = self._since.get(connection)
