@@ -19,7 +19,7 @@ from .node import Node
 
 _LOOK_EVERY: Final = 1.0
 _LATE: Final = 1.0
-"""Seconds by which our own look may be late; beyond, we did not run ourselves, and know of nobody's silence."""
+"""Seconds by which our own look may be late; beyond, we did not run, and know of nobody's silence."""
 SILENT: Final = 2.0
 """Seconds beyond the limit of a loop without a push, of which there is one each second: the interpreter is
 stuck, stopped, or gets no CPU."""
