@@ -27,6 +27,8 @@ from .node import Node
 
 LAST: Final = 3.0
 """Seconds that the last push may take, while the node stops."""
+_LAST_FAILING: Final = 1.0
+"""The same if the one before has failed."""
 REMARK: Final = "otlp"
 """The node's remark on its pushes."""
 _FIRST: Final = 5.0
@@ -120,7 +122,7 @@ class Push:
             return
         self._then = then
         self._cancel()
-        self._timer = self._reactor.call_later(LAST, self._over)
+        self._timer = self._reactor.call_later(_LAST_FAILING if self.failing else LAST, self._over)
         if self._current is None:
             self._is_last = True
             self._push()
@@ -188,7 +190,8 @@ class Push:
                     self._bytes = size
                     self._ended(current, outcome)
 
-            self._reactor.call_from_thread(told)
+            with suppress(OSError):  # the loop has been closed: the node has not waited for this
+                self._reactor.call_from_thread(told)
 
         try:
             start_new_thread(run, ())
