@@ -69,14 +69,14 @@ def _widths(cells: list[list[str]], right: list[bool], width: int) -> list[int]:
 
 def _line(row: list[str], widths: list[int], right: list[bool]) -> str:
     parts = [
-        text.rjust(wide) if number else _cut(text, wide).ljust(wide)
+        text.rjust(wide) if number else shortened(text, wide).ljust(wide)
         for text, wide, number in zip(row, widths, right, strict=True)
     ]
     return (" " * _GAP).join(parts).rstrip()
 
 
-def _cut(text: str, width: int) -> str:
-    """`uvicorn.mid…ersMiddleware`."""
+def shortened(text: str, width: int) -> str:
+    """`text` cut in its middle: `uvicorn.mid…ersMiddleware`."""
     if len(text) <= width:
         return text
     tail = (width - 1) // 2

@@ -16,6 +16,7 @@ from limpet_shell.observer.state.model import Model
 from limpet_shell.observer.views.frame import plain
 from limpet_shell.observer.views.screen import draw
 from limpet_shell.output import width_of
+from limpet_supervisor.client import messages
 from limpet_supervisor.errors import LimpetError
 from support.observing import detailed, frozen, on_screen, text_of
 
@@ -142,3 +143,14 @@ def test_control_characters_of_a_process_never_reach_the_terminal() -> None:
     model.press("5")
     text = text_of(on_screen(model, 80, 24))
     assert "refused \\x1b]0;title\\x07" in text
+
+
+def test_of_a_long_metric_both_ends_are_seen_and_all_of_it_below() -> None:
+    model = page(7)()
+    name = "sqlalchemy_query_of_the_whole_catalogue_total_time_seconds_sum"
+    model.take(messages.MetricsReply(text=f'{name}{{process="web",route="/books"}} 2.5\n'), model.metrics)
+    lines = text_of(on_screen(model, 80, 24)).split("\n")
+    begin, _, end = lines[4].split()[0].partition("…")
+    assert name.startswith(begin)
+    assert end.endswith("_sum")
+    assert any(line.startswith(f"{name};") for line in lines)

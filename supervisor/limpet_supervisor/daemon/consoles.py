@@ -153,7 +153,7 @@ class Consoles:
             answer,
             "evaluate",
             request.timeout,
-            request.source,
+            request.source if request.numbered else f"a start-up file: {request.source}",
             session=request.session,
             source=request.source,
             numbered=request.numbered,

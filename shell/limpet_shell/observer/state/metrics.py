@@ -25,7 +25,7 @@ class MetricsPage(Page):
         super().__init__()
         self.table: Table = Table(
             (
-                Column("metric", "METRIC", width=24, most=60),
+                Column("metric", "METRIC", width=24, most=60, ends=True),
                 Column("labels", "LABELS", width=16),
                 Column("value", "VALUE", "count", width=12),
                 Column("rate", "A SECOND", "count", width=9, rank=1),

@@ -19,6 +19,7 @@ class Column(NamedTuple):
         width: columns of the terminal that it has at least.
         rank: where there is not enough room, columns of the highest rank go first; 0 stays.
         most: columns of the terminal that it has at most; 0: as many as there are.
+        ends: both ends of its texts count: what is too long is cut in the middle.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Column(NamedTuple):
     width: int = 0
     rank: int = 0
     most: int = 0
+    ends: bool = False
 
     @property
     def right(self) -> bool:

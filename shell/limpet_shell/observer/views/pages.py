@@ -175,7 +175,9 @@ def _with_value(page: Page, frame: Frame, empty: str) -> None:
         box = [f"black box: {death.black_box}"] if death.black_box else []
         below = [*box, *(f"| {line}" for line in death.last_lines)][-max(0, frame.left // 2) :]
     elif (row := page.table.row) is not None:
-        words = (row.cells.get(key) for key in ("target", "labels", "reason", "text", "todo", "value"))
+        words = (
+            row.cells.get(key) for key in ("metric", "target", "labels", "reason", "text", "todo", "value")
+        )
         text = "; ".join(printable(str(word)) for word in words if word)
         if width_of(text) > frame.width // 2:
             below = textwrap.wrap(text, frame.width)[: frame.left // 3]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from limpet_shell.fitting import shortened
 from limpet_shell.observer.state.table import Column, Row, Table
 from limpet_shell.output import width_of
 
@@ -70,7 +71,8 @@ def _line(row: Row, texts: dict[str, str], layout: list[tuple[Column, int]]) -> 
         first = layout[0][0].key
         return [("dim", row.branch), (row.style, texts[first][len(row.branch) :])]
     for column, width in layout:
-        text = fit(texts[column.key], width, right=column.right)
+        whole = texts[column.key]
+        text = fit(shortened(whole, width) if column.ends else whole, width, right=column.right)
         style = row.styles.get(column.key, row.style)
         if _leads(row, column) and row.sign:
             lead = len(row.branch)
