@@ -1,16 +1,22 @@
 """The console on a terminal: launch to prompt, Enter to answer, beside a bare prompt_toolkit client.
 
-python bench/console.py [rounds]
+    .venv/bin/python bench/console.py [rounds]
+
+One launch of each after the other, so that what else the machine does hits both alike. CPU is that of the
+main thread until the prompt is there. Byte code is written first, as it is where Limpet is installed.
 """
 
+import compileall
 import os
 import pty
 import select
 import socket
+import statistics
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from floor import node, percentile, row, wait_control, workplace
 
@@ -70,23 +76,25 @@ class Terminal:
         os.close(self.master)
 
 
-def measure(command: list[str], prompt: bytes, rounds: int, **options) -> tuple[list[float], list[float]]:
-    launch, answer = [], []
-    for _ in range(rounds):
+def launch(command: list[str], prompt: bytes, **options) -> tuple[float, float, list[float]]:
+    """Milliseconds to the prompt, the CPU's of them, and those of three answers."""
+    began = time.perf_counter()
+    terminal = Terminal(command, **options)
+    terminal.wait_for(prompt)
+    wall = (time.perf_counter() - began) * 1000
+    pid = terminal.process.pid
+    cpu = int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e6
+    answers = []
+    for k in range(3):
+        terminal.type(b"%d+%d" % (40000 + k, 2))
+        terminal.wait_for(b"2")
         began = time.perf_counter()
-        terminal = Terminal(command, **options)
+        terminal.type(b"\r")
+        terminal.wait_for(b"%d" % (40002 + k))
+        answers.append((time.perf_counter() - began) * 1000)
         terminal.wait_for(prompt)
-        launch.append((time.perf_counter() - began) * 1000)
-        for k in range(3):
-            terminal.type(b"%d+%d" % (40000 + k, 2))
-            terminal.wait_for(b"2")
-            began = time.perf_counter()
-            terminal.type(b"\r")
-            terminal.wait_for(b"%d" % (40002 + k))
-            answer.append((time.perf_counter() - began) * 1000)
-            terminal.wait_for(prompt)
-        terminal.close()
-    return launch, answer
+    terminal.close()
+    return wall, cpu, answers
 
 
 def serve(listening: socket.socket) -> None:
@@ -99,7 +107,10 @@ def serve(listening: socket.socket) -> None:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    row("console, ms", "prompt p50", "p99", "answer p50", "p99")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for root in ("shell", "supervisor"):
+        compileall.compile_dir(Path(__file__).parents[1] / root, quiet=1)
+    row("console, ms", "prompt p50", "p99", "CPU p50", "answer p50", "p99")
     with workplace() as directory, node(directory, f"[processes.w]\n{WORKER}\n"):
         wait_control(directory)
         listening = socket.socket(socket.AF_UNIX)
@@ -108,12 +119,20 @@ def main() -> None:
         threading.Thread(target=serve, args=(listening,), daemon=True).start()
         env = {"RELEASE_TMP": str(directory / "run"), "XDG_STATE_HOME": str(directory)}
         subprocess.run([LIMPET, "rpc", "None"], cwd=directory, env={**os.environ, **env}, check=True)
-        for name, command, prompt in (
+        both = (
             ("bare prompt_toolkit client", [sys.executable, "-c", BARE, f"{directory}/bare"], b"bare>"),
             ("limpet remote", [LIMPET, "remote"], b"]>"),
-        ):
-            launch, answer = measure(command, prompt, rounds, cwd=directory, env=env)
-            row(name, *(percentile(values, part) for values in (launch, answer) for part in (0.5, 0.99)))
+        )
+        found: dict[str, list[tuple[float, float, list[float]]]] = {name: [] for name, _, _ in both}
+        for _ in range(rounds):
+            for name, command, prompt in both:
+                found[name].append(launch(command, prompt, cwd=directory, env=env))
+        for name, launches in found.items():
+            walls = [wall for wall, _, _ in launches]
+            answers = [each for _, _, answers in launches for each in answers]
+            cpu = statistics.median(cpu for _, cpu, _ in launches)
+            ends = [percentile(values, part) for values in (walls, answers) for part in (0.5, 0.99)]
+            row(name, *ends[:2], cpu, *ends[2:])
 
 
 if __name__ == "__main__":

@@ -11,26 +11,40 @@ from typing import Any, Final
 
 from limpet.agent import MAX_FRAME, Connection
 
-from .natives import Turn, start_new_thread
+from .natives import Turn, give_way, start_new_thread
 
 QUEUE: Final = 4 * 1024 * 1024
 """Bytes that may wait."""
 ROWS: Final = 50
-"""Rows from which on each is encoded by itself."""
+"""Rows that are encoded before others have their turn."""
 PATIENCE: Final = 10.0
 """Seconds without progress after which the daemon is given up."""
 
 
+class Encoded(str):
+    """Data that is JSON already: little is left to be done where it is sent."""
+
+    __slots__ = ()
+
+
+def in_json(data: dict[str, Any]) -> Encoded:
+    """What a view has found. Each row by itself: json's encoder keeps the interpreter's lock to its end."""
+    rows = []
+    for number, row in enumerate(data["rows"], 1):
+        rows.append(json.dumps(row, ensure_ascii=False))
+        if number % ROWS == 0:
+            give_way()
+    around = json.dumps({**{key: value for key, value in data.items() if key != "rows"}, "rows": []})
+    return Encoded(f"{around[:-2]}{', '.join(rows)}]}}")
+
+
 def encoded(frame: dict[str, Any]) -> str:
-    """JSON; many rows of data each by itself, for json's encoder keeps the interpreter's lock to its end."""
-    data: Any = frame.get("data")
-    rows = data.get("rows") if type(data) is dict else None
-    if type(data) is not dict or type(rows) is not list or len(rows) < ROWS:
+    """The frame in JSON."""
+    data = frame.get("data")
+    if type(data) is not Encoded:
         return json.dumps(frame, ensure_ascii=False)
-    within = {**{key: value for key, value in data.items() if key != "rows"}, "rows": []}
-    last = {**{key: value for key, value in frame.items() if key != "data"}, "data": within}
-    around = json.dumps(last, ensure_ascii=False)
-    return f"{around[:-3]}{', '.join(json.dumps(row, ensure_ascii=False) for row in rows)}]}}}}"
+    head = {key: value for key, value in frame.items() if key != "data"}
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "data": {data}}}'
 
 
 class Channel:

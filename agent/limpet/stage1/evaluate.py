@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import output
+from .channel import in_json
 from .frames import where
 from .interrupt import Interrupted
 from .jobs import Job, Session
@@ -263,7 +264,7 @@ class Evaluations:
         limit = LIMIT if job.session.name else HARD_LIMIT
         answer = {"ok": True, "value": bounded(value, limit), "type": type_name(value)}
         if type(value) is View:
-            answer["data"] = value.data
+            answer["data"] = in_json(value.data)
         return answer
 
     def _error(self, job: Job, raised: BaseException) -> dict[str, Any]:

@@ -9,14 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .natives import monotonic, sleep
+from .natives import give_way, monotonic
 from .render import class_name
 from .view import View, duration
 
 SLICE: Final = 2_000
 """Objects gone through before the interpreter's lock is given up."""
-PAUSE: Final = 0.0005
-"""Seconds for which it is: with one request a server takes the lock several times."""
 LIMIT: Final = 5_000_000
 """Objects above which only `force` lets it be done."""
 _STALL: Final = 25e-9
@@ -56,7 +54,7 @@ def slices(*, force: bool) -> Iterator[list[Any]]:
             del objects[-SLICE:]
             yield part
             part = []
-            sleep(PAUSE)
+            give_way()
     finally:
         while objects:
             del objects[-SLICE:]

@@ -18,6 +18,7 @@ __all__ = [
     "agent_thread",
     "allocate_lock",
     "get_ident",
+    "give_way",
     "main_thread",
     "monotonic",
     "sleep",
@@ -27,6 +28,19 @@ __all__ = [
 
 agent_thread: Final = (get_ident(), get_native_id())
 """Ident and kernel's number of the agent's thread, which is the one that loads this."""
+
+
+def give_way() -> None:
+    """Lets the application run for a moment, in the middle of something long.
+
+    With one request a server takes the interpreter's lock several times, each for the next of its calls; to
+    sleep for no time at all would only let it take the first. An event loop is not kept waiting: it is the
+    application.
+    """
+    events: Any = sys.modules.get("asyncio.events")
+    running = getattr(events, "_get_running_loop", None)
+    if running is None or running() is None:
+        sleep(0.0005)
 
 
 class Turn:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from .natives import give_way
 from .render import Text, bounded
 
 ROWS: Final = 10_000
 """Rows in `data`; a note tells of the others."""
+_SLICE: Final = 50
+"""Rows between which others may run."""
 _WIDTH: Final = 60
 """Characters of a cell, but for those of the last column."""
 _SCALES: Final = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
@@ -54,11 +57,18 @@ class View(Text):
             notes.append(f"{len(self.rows) - ROWS:,} more rows are left out")
         return {
             "kind": self.kind,
-            "rows": [{key: _plain(value) for key, value in row.items()} for row in self.rows[:ROWS]],
+            "rows": [{key: _plain(value) for key, value in row.items()} for row in self._some_rows()],
             "columns": list(self.columns),
             "units": self.units,
             "notes": notes,
         }
+
+    def _some_rows(self) -> Iterator[dict[str, Any]]:
+        """ROWS of them, with room for others between."""
+        for number, row in enumerate(self.rows[:ROWS], 1):
+            yield row
+            if number % _SLICE == 0:
+                give_way()
 
     @property
     def text(self) -> str:
@@ -79,7 +89,9 @@ class View(Text):
         columns = self.columns
         right = [all(type(row.get(key)) in (int, float, type(None)) for row in self.rows) for key in columns]
         rows = [[key.replace("_", " ").upper() for key in columns]]
-        rows += [[cell(row.get(key), self.units.get(key, "")) for key in columns] for row in self.rows[:ROWS]]
+        rows.extend(
+            [cell(row.get(key), self.units.get(key, "")) for key in columns] for row in self._some_rows()
+        )
         last = len(columns) - 1
         widths = [
             max(len(row[k]) if k == last else min(len(row[k]), _WIDTH) for row in rows)
