@@ -60,8 +60,8 @@ def test_the_last_words_of_a_process_are_not_its_successors(tmp_path: Path) -> N
 
 
 def test_what_cannot_be_made_ready_for_a_start_is_a_failed_start_of_that_process_only() -> None:
-    """Its notify socket's path is too long: the others are started, and its supervisor decides."""
-    name = "a" * 90
+    """There can be no FIFO of its name: the others are started, and its supervisor decides."""
+    name = "a" * 250
     toml = f"""
 [processes.{name}]
 command = ["sleep", "1000"]

@@ -12,21 +12,21 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from limpet_supervisor.client import directory
 from limpet_supervisor.errors import BootFailed
 from limpet_supervisor.model.spec import NodeSpec, is_configured, processes
-from limpet_supervisor.model.status import Death, NodeState
+from limpet_supervisor.model.status import Death
 from limpet_supervisor.runtime import prctl, spawn
 from limpet_supervisor.runtime.agents import Agents
 from limpet_supervisor.runtime.children import Children
-from limpet_supervisor.runtime.limits import give_back_memory, raise_file_limit
-from limpet_supervisor.runtime.notify import notify
+from limpet_supervisor.runtime.limits import raise_file_limit
 from limpet_supervisor.runtime.output import Output
-from limpet_supervisor.runtime.reactor import Periodic, Reactor, Timer
+from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.runtime.sockets import Listeners
 
+from .announcements import Announcements, Witness
 from .blackbox import BlackBoxes
 from .bundle import Stage1
 from .counts import Counts
@@ -47,29 +47,7 @@ HEALTH: Final = "LIMPET_HEALTH"
 OTLP: Final = "LIMPET_OTLP"
 """The variable that says where metrics are pushed to."""
 _CONTROL_EVERY: Final = 1.0
-_PROGRESS_EVERY: Final = 1.0
-_PROGRESS_SHOWN: Final = 3
-_SETTLE: Final = 1.0
-"""Seconds that a process must have run, if nothing else tells that it is ready, for the node to say READY."""
-_TRIES: Final = 60
-"""Times that READY is said, a second apart, to a service manager that does not take it."""
 _STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
-_EXTEND_EVERY: Final = 5.0
-_EXTEND_BY: Final = 15_000_000
-"""Microseconds, for EXTEND_TIMEOUT_USEC (sd_notify(3))."""
-
-
-class Witness(Protocol):
-    """Who wants to know how a boot goes: the parent of a node in the background."""
-
-    def progress(self, text: str) -> None:
-        """What the boot waits for now."""
-
-    def ready(self) -> None:
-        """Every process is ready."""
-
-    def failed(self, what: str, why: str, lines: tuple[str, ...]) -> None:
-        """The node ended before that."""
 
 
 def foreground(spec: NodeSpec, *, color: bool, for_console: bool = False) -> int:
@@ -113,16 +91,6 @@ class Daemon:
         self._code = 0
         self._restarting = False
         self._interrupts = 0
-        self._told_ready = False
-        self._failed_boot = False
-        self._watching: Periodic
-        self._told = ""
-        """The last status that the service manager took."""
-        self._unheard = 0
-        """Times that it did not take READY."""
-        self._settling: Timer | None = None
-        self._extending = False
-        """Whether the service manager is told, again and again, that this takes its time."""
         self._log_line = log
         self._unsaid = unsaid | {"started"}
         """Kinds of events that are left out of the log."""
@@ -220,6 +188,7 @@ class Daemon:
             judge=lambda name, liveness: self._reports().judge(name, liveness),
         )
         self._agents = agents
+        self._announcements = Announcements(self.node, self._witness, self._log)
         self._counts = Counts()
         self.node.subscribers[self] = self._counts.heard
         self._reactor.on_signal(signal.SIGTERM, self._terminated)
@@ -268,14 +237,11 @@ class Daemon:
         reactor.on_signal(signal.SIGHUP, self._hung_up)
         reactor.on_signal(signal.SIGUSR1, self.node.output.reopen)
         reactor.on_signal(signal.SIGUSR2, self._dump)
-        self.node.conditions[self] = self._tell_manager
-        if self._witness is not None:
-            self._watching = reactor.call_every(_PROGRESS_EVERY, self._tell_progress)
         self._log(f"{self._spec.name} {self._spec.version} starts as pid {os.getpid()}")
+        self._announcements.begin()
         self.node.boot()
         reactor.call_soon(self._ground.let_go)
         reactor.call_soon(self._open_control)
-        self._extend()
         reactor.run()
         return self._code
 
@@ -331,12 +297,11 @@ class Daemon:
             self._reactor.call_later(_CONTROL_EVERY, self._open_control)
             return
         self._handlers = handlers
-        self._observer = observer
         if bind := health_bind(self._spec):
             self._reports().serve(bind)
         if self._spec.otlp.endpoint or OTLP in os.environ:
             self._reports().push(run.path)
-        self._tell_manager()
+        self._announcements.can_be_asked(observer)
 
     def _restart(self, restarting: bool) -> None:
         """Whether the node boots again when it has stopped: what was asked for last."""
@@ -375,75 +340,6 @@ class Daemon:
         for instance in self.node.tree.in_order():
             self._log(f"{instance.name}: {instance.state.value}, pid {instance.pid}")
 
-    def _tell_progress(self) -> None:
-        """What the boot waits for; and its end, if a process fails to start more often than it may.
-
-        The intensity's window is for crashes: a process that needs long to fail never exceeds it.
-        """
-        if self._told_ready or self._witness is None or self.node.state is NodeState.STOPPING:
-            self._watching.cancel()
-            return
-        tree = self.node.tree
-        waiting = [each for each in tree.in_order() if each.wanted and not each.ready and not each.outcome]
-        for each in waiting:
-            if each.failures > tree.supervisors[each.supervisor].spec.max_restarts:
-                self._log(f"{each.name} failed to start {each.failures} times: {self._spec.name} gives up")
-                self._failed_boot = True
-                self.node.shut_down()
-                return
-        if waiting and hasattr(self, "_observer"):
-            lines = (self._observer.line(each) for each in waiting[:_PROGRESS_SHOWN])
-            said = "; ".join(f"{line.name}: {line.reason or line.state.value}" for line in lines)
-            self._witness.progress(f"waiting for {len(waiting)} of {len(tree.instances)}: {said}")
-
-    def _tell_manager(self) -> None:
-        """Readiness, to whoever waits for it: systemd, or the parent of a node in the background."""
-        node = self.node
-        if node.state is NodeState.STOPPING and not self._extending:
-            self._extend()
-        if not self._told_ready and node.state is NodeState.RUNNING and hasattr(self, "_control"):
-            self._tell_ready()
-        if "NOTIFY_SOCKET" in os.environ:
-            instances = node.tree.instances.values()
-            ready = sum(each.ready for each in instances)
-            wanted = sum(each.wanted for each in instances)
-            stopping = "\nSTOPPING=1" if node.state is NodeState.STOPPING else ""
-            text = f"STATUS={node.state.value}: {ready} of {wanted} ready{stopping}"
-            if text != self._told and notify(text):
-                self._told = text
-
-    def _tell_ready(self) -> None:
-        """READY, once whoever is ready by merely running has run for a moment: dying at once is no start."""
-        if self._settling is not None:
-            return
-        unsettled = self.node.settles_in(_SETTLE)
-        if unsettled is None or unsettled > 0:
-            self._tell_again(_SETTLE if unsettled is None else unsettled)
-            return
-        if "NOTIFY_SOCKET" in os.environ and not notify("READY=1") and self._unheard < _TRIES:
-            # The service manager's queue is full: a READY that is lost would be a start that never ends.
-            self._unheard += 1
-            self._tell_again(_SETTLE)
-            return
-        self._told_ready = True
-        if self._witness is not None:
-            self._witness.ready()
-        give_back_memory()
-
-    def _tell_again(self, wait: float) -> None:
-        def again() -> None:
-            self._settling = None
-            self._tell_manager()
-
-        self._settling = self._reactor.call_later(wait, again)
-
-    def _extend(self) -> None:
-        """A boot or a stop that goes on is no hang (EXTEND_TIMEOUT_USEC); a node that runs says nothing."""
-        self._extending = "NOTIFY_SOCKET" in os.environ and self.node.state is not NodeState.RUNNING
-        if self._extending:
-            notify(f"EXTEND_TIMEOUT_USEC={_EXTEND_BY}")
-            self._reactor.call_later(_EXTEND_EVERY, self._extend)
-
     def _log_event(self, kind: str, text: str) -> None:
         if kind not in self._unsaid:
             self._log(text)
@@ -468,7 +364,7 @@ class Daemon:
             raise
 
     def _end(self, reason: str) -> None:
-        self._code = 1 if self._failed_boot else EXIT_CODES[reason]
+        self._code = 1 if self._announcements.failed_boot else EXIT_CODES[reason]
         node = self.node
         self._reactor.stop()  # whatever goes wrong from here on, it ends
         what, why, lines = _blame(node)
@@ -477,8 +373,7 @@ class Daemon:
         else:
             self._log(f"{self._spec.name} has failed: {why}")
             self._ground.leave_failure(why)
-        if not self._told_ready and self._witness is not None:
-            self._witness.failed(what, why, lines)
+        self._announcements.ended(what, why, lines)
         if hasattr(self, "_handlers"):
             self._handlers.finish(restarting=self._restarting)
             self._control.close()
