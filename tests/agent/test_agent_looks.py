@@ -1,12 +1,17 @@
 """Looks at a live process find what the application has made: tasks, timers, objects, sockets."""
 
 import json
+import os
 import re
+import socket
+import tracemalloc
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from limpet.stage1 import sockets
 from support.agent import Child, Daemon, Peer
 
 Pair = tuple[Child, Peer]
@@ -281,6 +286,32 @@ def test_sockets_and_descriptors_are_what_the_application_opened(node: Daemon) -
     assert (data["kind"], data["mode"], data["position"]) == ("file", "rw", 5)
     assert data["what"].endswith("/data.txt")
     assert one(opened, fd=into)["what"].startswith(f"127.0.0.1:{tcp} -> 127.0.0.1:")
+
+
+def test_a_table_of_many_connections_is_not_held_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy server's has a line for each connection of the last minute; a look reads all of them."""
+    line = "{}: 0100007F:1F90 0100007F:{:04X} 06 00000000:00000000 03:00000000 00000000 0 0 {} 3 0\n"
+    lines = [line.format(number, number % 65536, 0) for number in range(50_000)]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        inode = os.fstat(server.fileno()).st_ino
+        table = tmp_path / "tcp"
+        table.write_text("".join(["header\n", *lines, line.format(50_000, 443, inode)]))
+
+        def opened(path: str, *arguments: Any, **named: Any) -> Any:
+            return open(table if path == "/proc/self/net/tcp" else path, *arguments, **named)
+
+        monkeypatch.setattr(sockets, "open", opened, raising=False)
+        del lines
+        tracemalloc.start()
+        try:
+            found = sockets.sockets()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert one(found.data["rows"], inode=inode)["remote"] == "127.0.0.1:443"
+    assert peak < 1_000_000
 
 
 def test_the_environment_is_shown_without_secrets_and_with_what_has_changed(node: Daemon) -> None:

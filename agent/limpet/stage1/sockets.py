@@ -28,6 +28,7 @@ _STATES: Final = (
 _UNIX_TYPES: Final = {"0001": "stream", "0002": "datagram", "0005": "seqpacket"}
 _LISTENS: Final = 0x10000
 """__SO_ACCEPTCON, in the flags of /proc/net/unix."""
+_AT_ONCE: Final = 65536
 _ORDER: Final = sys.byteorder
 _MODES: Final = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw"}
 
@@ -156,13 +157,15 @@ def _kernel(inodes: dict[str, list[int]]) -> Iterator[tuple[str, dict[str, Any]]
                 yield inode, _unix(words) if kind == "unix" else _internet(kind, words)
 
 
-def _table(kind: str) -> list[str]:
-    """The table's lines, read in one go: while it is read the kernel's own entries change."""
+def _table(kind: str) -> Iterator[str]:
+    """The table's lines, never all at once: there is one for each connection of the last minute."""
     try:
-        with open(f"/proc/self/net/{kind}", encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()[1:]
-    except OSError:
-        return []
+        with open(f"/proc/self/net/{kind}", "rb", buffering=_AT_ONCE) as file:
+            next(file, b"")
+            for line in file:
+                yield line.decode("utf-8", "replace").rstrip("\n")
+    except OSError:  # there is none, as of IPv6; or this user may not
+        return
 
 
 def _unix(words: list[str]) -> dict[str, Any]:
