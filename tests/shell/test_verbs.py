@@ -347,3 +347,31 @@ def test_restart_waits_for_the_node(bookshop: Shops) -> None:
     place, _ = bookshop
     done = place.run("restart")
     assert (done.returncode, done.stdout) == (0, "bookshop restarted\n")
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_ctrl_c_ends_a_tool_of_ctl_with_what_there_is_by_then(ok: bool) -> None:
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Evaluate):
+            yield m.OutputItem(stream="stdout", text="a call\n")
+
+    with (
+        open_shop(script) as (place, node),
+        subprocess.Popen(
+            place.arguments("ctl", "trace", "web.1", "shop:price"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=place.environ,
+            text=True,
+        ) as command,
+    ):
+        assert command.stdout is not None
+        assert command.stdout.readline() == "a call\n"
+        command.send_signal(signal.SIGINT)
+        node.wait_for(m.Cancel)
+        reply = m.EvaluateReply(
+            process="web.1", ok=ok, value="lines: 1", error="Interrupted", interrupted=True
+        )
+        node.say(node.wait_for(m.Evaluate), reply)
+        shown = command.communicate(timeout=BOUND)
+        assert (command.returncode, shown) == (130, ("lines: 1\n" if ok else "", ""))

@@ -7,7 +7,8 @@ from argparse import REMAINDER, ArgumentParser, Namespace
 
 from limpet_shell import control, looks, options, output, target
 from limpet_supervisor.client import messages
-from limpet_supervisor.errors import UsageError
+from limpet_supervisor.client.sync import Stream
+from limpet_supervisor.errors import LimpetError, UsageError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -43,23 +44,58 @@ def run(arguments: Namespace) -> int:
             if everywhere and not as_json:
                 output.write(looks.title(request))
             show = control.shower(request, words, paint, terminal=terminal, as_json=as_json)
-            with output.Progress() as progress, client.stream(request, arguments.timeout) as stream:
+            with client.stream(request, arguments.timeout) as stream:
+                _follow(stream, request, show, as_json=as_json)
+    return 0
+
+
+def _follow(stream: Stream, request: messages.Request, show: control.Show, *, as_json: bool) -> None:
+    """Writes all that comes; of a tool the first Ctrl-C asks for what there is by now.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, and all that was there is written.
+    """
+    interrupted = False
+    with output.Progress() as progress:
+        while True:
+            try:
                 for answer in stream:
                     if isinstance(answer, messages.ProgressItem):
                         progress(answer.text)
-                        continue
-                    progress("")
-                    if as_json and not isinstance(request, messages.Logs):
-                        import msgspec
-
-                        if isinstance(request, messages.Profile):
-                            show(answer)  # it may have to be saved
-                        if isinstance(answer, messages.EvaluateReply):
-                            output.write_json(looks.facts(answer))
-                        else:
-                            output.write_json({"schema": 1} | msgspec.to_builtins(answer))
                     else:
-                        for line in show(answer):
-                            output.write(line)
-                        output.flush()
-    return 0
+                        progress("")
+                        _write(answer, request, show, as_json=as_json)
+            except KeyboardInterrupt:
+                if interrupted or not isinstance(request, messages.Evaluate | messages.Profile):
+                    raise
+                interrupted = True
+                stream.cancel()
+                continue
+            except LimpetError:
+                if not interrupted:
+                    raise
+            if interrupted:
+                raise KeyboardInterrupt
+            return
+
+
+def _write(
+    answer: messages.AnyItem | messages.AnyReply,
+    request: messages.Request,
+    show: control.Show,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json and not isinstance(request, messages.Logs):
+        import msgspec
+
+        if isinstance(request, messages.Profile):
+            show(answer)  # it may have to be saved
+        if isinstance(answer, messages.EvaluateReply):
+            output.write_json(looks.facts(answer))
+        else:
+            output.write_json({"schema": 1} | msgspec.to_builtins(answer))
+    else:
+        for line in show(answer):
+            output.write(line)
+        output.flush()
