@@ -5,7 +5,6 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, assert_never
 
 from msgspec.structs import replace
@@ -131,7 +130,7 @@ class Node:
         try:
             what(*arguments)
         except Exception as error:  # noqa: BLE001 - a bug, raised again where it stops nothing
-            self.reactor.call_soon(partial(_raise, error))
+            self.reactor.raise_soon(error)
 
     def settles_in(self, seconds: float) -> float | None:
         """Seconds until everything is ready, and has run for that long if running is all its readiness.
@@ -309,7 +308,3 @@ def _unknown(_name: str) -> None:
 def _none(_name: str) -> tuple[HandlerFailure, ...]:
     """Nothing has."""
     return ()
-
-
-def _raise(error: Exception) -> None:
-    raise error

@@ -141,14 +141,17 @@ class AgentConnection:
             return
         except (OSError, ValueError):
             data, bodies = b"", []
-        try:
-            for body in bodies:
-                if self._socket.fileno() < 0:  # refused: what else it says is nobody's
-                    return
+        for body in bodies:
+            if self._socket.fileno() < 0:  # refused: what else it says is nobody's
+                return
+            try:
                 self._take(body)
-        except msgspec.DecodeError:
-            self._agents.garbage += 1
-            data = b""
+            except msgspec.DecodeError:
+                self._agents.garbage += 1
+                data = b""
+                break
+            except Exception as error:  # noqa: BLE001 - a bug in who waits for this; others wait for the rest
+                self._agents.reactor.raise_soon(error)
         if not data:
             self.close()
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+import msgspec
+
 from limpet_supervisor.errors import LimpetError, UsageError
 from limpet_supervisor.model.stacks import Lack, ProcessProfile, Rung
 from limpet_supervisor.wire.agent import AgentAnswer
@@ -35,6 +37,13 @@ _END_WITHIN: Final = 3.0
 
 OnProfile = Callable[[ProcessProfile | LimpetError], None]
 Counted = tuple[tuple[tuple[str, ...], int], ...]
+
+
+class _Sampled(msgspec.Struct):
+    """What the agent has seen."""
+
+    stacks: tuple[tuple[tuple[str, ...], int], ...]
+    samples: int
 
 
 def check(seconds: float, rate: float) -> None:
@@ -189,11 +198,15 @@ class Profiling:
             if not said.re:
                 return
             late.cancel()
-            if said.re in (GONE, "error") or not isinstance(said.data, dict):
+            if said.re in (GONE, "error"):
                 self._fail(said.error or "its agent failed")
                 return
-            seen = tuple((tuple(map(str, frames)), int(count)) for frames, count in said.data["stacks"])
-            self._answer(Rung.AGENT, seen, int(said.data["samples"]), 0)
+            try:
+                found = msgspec.convert(said.data, _Sampled)
+            except msgspec.ValidationError as error:
+                self._fail(f"its agent's answer cannot be read: {error}")
+            else:
+                self._answer(Rung.AGENT, found.stacks, found.samples, 0)
 
         def give_up() -> None:
             agent.forget(self._request)
@@ -205,7 +218,7 @@ class Profiling:
     # -- answers ------------------------------------------------------------------------------------------
 
     def _answer(self, by: Rung, stacks: Counted, samples: int, errors: int) -> None:
-        theirs = [each for each in stacks if not _OURS.search(each[0][0])]
+        theirs = [each for each in stacks if each[0] and not _OURS.search(each[0][0])]
         samples -= sum(count for frames, count in stacks) - sum(count for frames, count in theirs)
         kept: list[tuple[tuple[str, ...], int]] = []
         size = 0

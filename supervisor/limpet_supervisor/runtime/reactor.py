@@ -149,6 +149,14 @@ class Reactor:
         """Calls `callback` in the next turn. Only for callbacks of this thread."""
         self._soon.append(callback)
 
+    def raise_soon(self, error: Exception) -> None:
+        """Raises an exception in a turn of its own: where it came up, others have to go on."""
+
+        def fail() -> None:
+            raise error
+
+        self.call_soon(fail)
+
     def call_from_thread(self, callback: Callable[[], None]) -> None:
         """The same from any other thread, and from there only: it wakes the loop."""
         self._soon.append(callback)
