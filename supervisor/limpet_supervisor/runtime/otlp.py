@@ -10,6 +10,7 @@ once ("no recorded value"), so that nobody goes on showing it.
 """
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct, pack
 from typing import Final, NamedTuple
@@ -27,6 +28,9 @@ _INT64: Final = 1 << 63
 _TIMES: Final = Struct("<BQBQ")
 _DOUBLE: Final = Struct("<Bd")
 _FIXED: Final = Struct("<Bq")
+_AT_ONCE: Final = 100
+"""Series after which the interpreter is left to the loop for a moment; else each turn of it may wait 5 ms."""
+_PAUSE: Final = 1e-5
 _LENGTH, _TAG_BITS = 2, 3
 
 Key = tuple[str, tuple[str, ...]]
@@ -109,7 +113,9 @@ class Encoder:
             heads = [_text(1, label) for label in family.labels]
             tag = 9 if family.kind == "histogram" else 7
             points = []
-            for values, value in family.samples:
+            for number, (values, value) in enumerate(family.samples):
+                if number % _AT_ONCE == _AT_ONCE - 1:
+                    time.sleep(_PAUSE)
                 start = self._began((family.name, values), value, scope, shape, seen)
                 attributes = b"".join(
                     [_field(tag, head + _word(text)) for head, text in zip(heads, values, strict=True)]
