@@ -79,7 +79,7 @@ def test_an_observer_that_goes_while_it_asks_leaves_no_task_and_says_nothing() -
     assert not said
 
 
-def test_a_page_has_no_error_as_the_first_process_is_removed_that_its_header_asks_for() -> None:
+def test_a_process_that_is_removed_is_gone_on_its_own_page_and_costs_the_others_nothing() -> None:
     """Each refresh of a page that asks for no sample failed, as long as it was seen."""
 
     async def main() -> None:
@@ -98,6 +98,9 @@ def test_a_page_has_no_error_as_the_first_process_is_removed_that_its_header_ask
         assert model.events.error == ""
         assert first not in model.instances
         assert model.instances
+        model.open(first, "Log")
+        link.ask()
+        await until(lambda: model.detail is not None and model.detail.gone)
         running.cancel()
         await asyncio.wait([running])
 

@@ -145,7 +145,7 @@ class Link:
         except NodeUnreachable:
             raise
         except LimpetError as error:
-            if isinstance(error, NoSuchProcess) and isinstance(request, messages.Status):
+            if isinstance(error, NoSuchProcess) and request not in page.requests():
                 self.model.instances = ()  # the header's: its process has been removed; the next asks for all
                 return True
             page.failed(error)
