@@ -110,6 +110,7 @@ class Prompt:
             cursor=ModalCursorShapeConfig() if settings.editing == "vi" else None,
         )
         self.session.app.ttimeoutlen = _ESCAPE
+        self.session.app.terminal_size_polling_interval = None  # SIGWINCH tells it
         self.session.default_buffer.on_text_changed += self.toolbar.follow
         self.session.app.key_processor.after_key_press += lambda _keys: self.bar.touch()
 

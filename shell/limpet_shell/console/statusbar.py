@@ -74,9 +74,10 @@ class StatusBar:
             if wait > 0:
                 await asyncio.sleep(wait)
                 continue
-            before, self._status = self._status, await self._look()
+            before = self._parts()
+            self._status = await self._look()
             self._asked = time.monotonic()
-            if self._status != before:
+            if self._parts() != before:  # what is not shown, such as the uptime, always has
                 self._redraw()
 
     async def _look(self) -> ProcessStatus | None:

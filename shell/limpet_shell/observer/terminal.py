@@ -128,6 +128,7 @@ class Terminal:
             mouse_support=True,
             include_default_pygments_style=False,
             enable_page_navigation_bindings=False,
+            terminal_size_polling_interval=None,  # SIGWINCH tells it
             input=input,
             output=output,
         )
