@@ -1,12 +1,15 @@
 """The sessions of docs/observability.md, each with a real bookshop that has the fault it looks for."""
 
+import re
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from support.bookshop import Bookshop, bookshop, requires_bookshop
-from support.documents import Command, commands, pattern
+from support.documents import Command, assert_examples, commands, pattern
+from support.terminal import Terminal
 
 pytestmark = requires_bookshop
 
@@ -55,7 +58,9 @@ def receipt(request, number):
 bookshop.web.receipt = receipt
 """,
 }
+FAULTS = {"": "", **FAULTS}
 HEADINGS = {
+    "": "## As on the BEAM",
     "similar": "## A query is slow",
     "visits": "## Memory grows",
     "signing": "## The loop is blocked",
@@ -73,6 +78,7 @@ def session(heading: str) -> list[Command]:
 def run(shop: Bookshop, command: Command) -> None:
     """Runs it until it prints what the document says: a fault takes its time to show."""
     line = command.command.replace("localhost:4000", f"localhost:{shop.port}")
+    line = line.replace("localhost:9464", f"localhost:{shop.health}")
     expected = pattern(command.output)
     deadline = time.monotonic() + BOUND
     while not expected.fullmatch(printed := shop.run(line).stdout):
@@ -83,13 +89,13 @@ def run(shop: Bookshop, command: Command) -> None:
 def test_the_fault_is_found_as_the_document_says(fault: str) -> None:
     with bookshop() as shop:
         (shop.directory / "faults").mkdir()
-        (shop.directory / f"faults/{fault}.py").write_text(FAULTS[fault].lstrip())
+        (shop.directory / "faults" / f"{fault}.py").write_text(FAULTS[fault].lstrip())
         shop.environ |= {
             "LIMPET_ENV": "prod",
             "DATABASE_URL": "sqlite:///var/bookshop.db",
             "SECRET_KEY_BASE": "of the test",
         }
-        inject = f'import sys; sys.path.insert(0, "faults"); import {fault}'
+        inject = f'import sys; sys.path.insert(0, "faults"); import {fault}' if fault else "1"
         started = shop.run(
             f"limpet daemon && limpet ctl scale web 1 && limpet rpc --process web.1 '{inject}'"
         )
@@ -98,3 +104,30 @@ def test_the_fault_is_found_as_the_document_says(fault: str) -> None:
         assert found
         for command in found:
             run(shop, command)
+        if fault == "visits":
+            see_in_the_observer(shop)
+
+
+def see_in_the_observer(shop: Bookshop) -> None:
+    """What the document shows of it: the types, the visits at their top."""
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    looks, header, top, _next = shown.splitlines()
+    command = [sys.executable, "-m", "limpet_shell", "observer", "--page", "memory"]
+    environ = shop.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    with Terminal(command, environ, cwd=str(shop.directory)) as terminal:
+        terminal.wait_for("proportional")
+        terminal.send("\r")
+        terminal.wait_for(top.split()[0])
+        lines = [line.rstrip() for line in terminal.text.splitlines()]
+        begin = lines.index(looks)
+        seen = "".join(f"{line}\n" for line in lines[begin + 1 : begin + 3])
+        assert pattern(f"{header}\n{top}\n").fullmatch(seen), terminal.text
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+def test_its_examples_do_what_it_says(tmp_path: Path) -> None:
+    """In a process of their own: what they attach stays there."""
+    blocks = re.findall(r"^```pycon\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    assert_examples(blocks, tmp_path)

@@ -36,6 +36,7 @@ class Release:
             DATABASE_URL=f"sqlite:///{directory}/shop.db",
             SECRET_KEY_BASE="of the test",
             PORT=str(self.port),
+            LIMPET_HEALTH="off",
             RELEASE_TMP=str(directory / "run"),
         )
 

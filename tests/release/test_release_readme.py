@@ -31,6 +31,7 @@ def test_each_command_on_the_other_machine_prints_what_it_says(shop: Path) -> No
         DATABASE_URL=f"sqlite:///{directory}/shop.db",
         SECRET_KEY_BASE="of the test",
         PORT=str(port),
+        LIMPET_HEALTH="off",
         RELEASE_TMP=str(directory / "run"),
     )
     try:

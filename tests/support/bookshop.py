@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,9 +24,11 @@ requires_bookshop = pytest.mark.skipif(
 class Bookshop:
     """The copy, and commands in it."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, health: int) -> None:
         self.directory = directory
         self.port = port
+        self.health = health
+        """Port of the node's own HTTP."""
         commands = directory.parent / "bin"
         commands.mkdir()
         limpet = commands / "limpet"
@@ -38,6 +40,7 @@ class Bookshop:
         self.environ = kept | {
             "PATH": f"{commands}:{os.environ['PATH']}",
             "PORT": str(port),
+            "LIMPET_HEALTH": f"127.0.0.1:{health}",
             "RELEASE_TMP": str(directory.parent / "run"),
             "XDG_STATE_HOME": str(directory.parent / "state"),
             "HOME": str(directory.parent),
@@ -94,15 +97,16 @@ def bookshop() -> Iterator[Bookshop]:
         ignored = shutil.ignore_patterns(".venv", "var", "__pycache__", "systemd")
         shutil.copytree(ORIGINAL, directory, ignore=ignored)
         (directory / ".venv").symlink_to(ORIGINAL / ".venv")
-        shop = Bookshop(directory, _free_port())
+        shop = Bookshop(directory, *_free_ports(2))
         try:
             yield shop
         finally:
             shop.run("limpet pid >/dev/null 2>&1 && limpet stop")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as probes:
+        made = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in made:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in made]

@@ -5,7 +5,11 @@ A ```console block holds commands after `$ `, and below each what it prints; at 
 differ; a line or a part of one that is `…` stands for anything.
 """
 
+import doctest
 import re
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +17,16 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = re.compile(r"^\S+@\S+ \S+ \[\d+\]> ?(.*)$")
 _NUMBER = r"\d[\d.]*(?: ?(?:ms|[KMG]iB|[smhdB])(?![A-Za-z]))?(?: \d+[smh](?![A-Za-z]))?%?"
 _TOKEN = re.compile(rf"(?P<rest>…)|(?P<space>\s+)|(?P<number>{_NUMBER})|(?P<text>.)")
+
+
+_EXAMPLES = """
+import doctest, sys
+failed, tried = doctest.testfile(
+    sys.argv[1], module_relative=False, optionflags=doctest.ELLIPSIS | doctest.REPORT_NDIFF
+)
+print(tried)
+sys.exit(bool(failed))
+"""
 
 
 class Command(NamedTuple):
@@ -56,3 +70,18 @@ def pattern(output: str) -> re.Pattern[str]:
 def _piece(token: re.Match[str]) -> str:
     pieces = {"rest": ".*", "space": r"[ \t]+", "number": f"(?:{_NUMBER})", "text": re.escape(token[0])}
     return pieces[token.lastgroup or "text"]
+
+
+def assert_examples(blocks: Sequence[str], directory: Path) -> None:
+    """Examples at Python's prompt do what they say: all in one process of their own, in order."""
+    examples = directory / "examples.txt"
+    examples.write_text("".join(blocks).replace("…", "..."))
+    ran = subprocess.run(
+        [sys.executable, "-c", _EXAMPLES, examples],
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "agent")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert int(ran.stdout) == sum(len(doctest.DocTestParser().get_examples(block)) for block in blocks)
