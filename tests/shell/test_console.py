@@ -35,7 +35,6 @@ def test_a_value_is_shown_and_the_prompt_counts(console: Console) -> None:
     terminal.wait_for("<1 + 1>")
     terminal.wait_for("web.1 [2]>")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     assert (request.process, request.source) == ("web.1", "1 + 1")
     assert request.session
 
@@ -52,7 +51,6 @@ def test_a_traceback_names_inputs_as_the_prompt_does(console: Console) -> None:
     terminal, node, _ = console
     terminal.send("forever()\r")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     error = f'  File "<console {request.session} 1>", line 1\nValueError: no\n'
     node.say(request, m.EvaluateReply(process="web.1", ok=False, error=error, number=1))
     terminal.wait_for('File "<console 1>", line 1')
@@ -76,7 +74,6 @@ def test_a_block_goes_on_until_the_process_says_it_is_complete(console: Console)
     terminal.wait_for("...", 2)
     terminal.send("\r")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     assert request.source == "def f(x):\n    return x"
 
 
@@ -96,7 +93,6 @@ def test_a_paste_is_one_input_with_its_own_indentation(console: Console) -> None
     terminal.wait_for("w")
     terminal.send("\r\r")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     assert request.source.rstrip() == program
 
 
@@ -106,7 +102,6 @@ def test_pasted_tabs_are_shown_as_spaces_and_stay_tabs(console: Console) -> None
     terminal.wait_for("...     y")
     terminal.send("\r\r")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     assert request.source.rstrip() == "if x:\n\ty"
 
 
@@ -115,7 +110,7 @@ def test_tab_offers_what_the_process_knows(console: Console) -> None:
     terminal.send("x.ap\t")
     terminal.wait_for("append")
     terminal.wait_for("apply")
-    assert node.wait_for(m.Complete).source == "x.ap"  # type: ignore[attr-defined]
+    assert node.wait_for(m.Complete).source == "x.ap"
 
 
 def test_tab_at_the_margin_indents(console: Console) -> None:
@@ -126,7 +121,6 @@ def test_tab_at_the_margin_indents(console: Console) -> None:
     terminal.wait_for("...", 2)
     terminal.send("\r")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     assert request.source == "if x:\n    pass"
     assert not any(isinstance(each, m.Complete) for each in node.requests)
 
@@ -139,7 +133,6 @@ def test_commands_complete_to_themselves_and_to_names(console: Console) -> None:
     terminal.wait_for(":restart worker")
     terminal.send("\r")
     request = node.wait_for(m.RestartProcess)
-    assert isinstance(request, m.RestartProcess)
     assert request.name == "worker"
     terminal.wait_for("is restarted")
 
@@ -157,7 +150,6 @@ def test_after_use_what_is_below_a_process_and_has_an_agent_is_completed() -> No
         terminal.wait_for(":use web.1/4711")
         terminal.send("\r")
         request = node.wait_for(m.Attach, 2)
-    assert isinstance(request, m.Attach)
     assert request.process == "web.1/4711"
 
 
@@ -251,7 +243,7 @@ def test_use_moves_the_session(console: Console) -> None:
     terminal.wait_for("worker.1 [1]>")
     terminal.send("here\r")
     terminal.wait_for("<here>")
-    assert node.wait_for(m.Evaluate).process == "worker.1"  # type: ignore[attr-defined]
+    assert node.wait_for(m.Evaluate).process == "worker.1"
 
 
 def test_all_asks_everywhere_and_groups_the_answers(console: Console) -> None:
@@ -389,7 +381,6 @@ def test_five_hundred_pasted_lines_are_one_input(console: Console) -> None:
     terminal.wait_for("return 249")
     terminal.send("\r\r")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     assert request.source.rstrip() == program.rstrip()
 
 
@@ -399,7 +390,7 @@ def test_what_the_menu_has_chosen_is_told(console: Console) -> None:
     terminal.wait_for("apply")
     terminal.send("\t")
     terminal.wait_for("f(x, y)   Adds.")
-    assert node.wait_for(m.Signature).name  # type: ignore[attr-defined]
+    assert node.wait_for(m.Signature).name
 
 
 def test_the_use_of_a_command_is_shown_while_it_is_typed(console: Console) -> None:
@@ -457,7 +448,7 @@ def test_the_history_is_there_the_next_time(console: Console) -> None:
 def test_start_up_files_are_run_where_the_session_comes() -> None:
     with remote(files={".limpet.py": "from bookshop import everything\n"}) as (terminal, node, _):
         terminal.wait_for("web.1 [2]>")
-        assert node.wait_for(m.Evaluate).source == "from bookshop import everything\n"  # type: ignore[attr-defined]
+        assert node.wait_for(m.Evaluate).source == "from bookshop import everything\n"
 
 
 def test_without_colour_there_are_no_colours() -> None:

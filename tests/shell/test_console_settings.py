@@ -101,7 +101,7 @@ def test_completion_as_readline_does_it() -> None:
         terminal.wait_for("append  apply")
         terminal.send("end\r")
         terminal.wait_for("<x.append>")
-        assert node.wait_for(m.Complete).source == "x.ap"  # type: ignore[attr-defined]
+        assert node.wait_for(m.Complete).source == "x.ap"
 
 
 def test_editing_as_vi_does_it() -> None:

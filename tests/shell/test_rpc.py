@@ -41,7 +41,6 @@ def test_rpc_reads_a_program_from_standard_input(bookshop: Shops) -> None:
     place, node = bookshop
     place.run("rpc", "-", input="x = 1\nprint(x)\n")
     request = node.wait_for(m.Evaluate)
-    assert isinstance(request, m.Evaluate)
     assert request.source == "x = 1\nprint(x)\n"
 
 
@@ -137,9 +136,8 @@ def test_ctrl_c_interrupts_the_evaluation_and_then_exits_130() -> None:
         assert command.stdout is not None
         assert command.stdout.readline() == "it begins\n"
         command.send_signal(signal.SIGINT)
-        cancel = node.wait_for(m.Cancel)
+        node.wait_for(m.Cancel)
         evaluate = node.wait_for(m.Evaluate)
-        assert isinstance(cancel, m.Cancel)
         reply = m.EvaluateReply(process="web.1", ok=False, error="Interrupted\n", interrupted=True)
         node.say(evaluate, reply)
         _, error = command.communicate(timeout=BOUND)

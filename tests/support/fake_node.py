@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Self, TypeVar
 
 import zmq
 
@@ -12,6 +12,7 @@ from limpet_supervisor.wire.messages import Item, Reply, Request
 
 Answers = Iterator[Item | Reply]
 Script = Callable[[Request], Answers]
+Kind = TypeVar("Kind", bound=Request)
 
 
 class FakeNode:
@@ -60,10 +61,10 @@ class FakeNode:
         peer, request_id = self._ids[id(request)]
         self._wake.send_multipart([peer, *codec.encode_answer(request_id, answer)])
 
-    def wait_for(self, kind: type[Request], count: int = 1, timeout: float = 20) -> Request:
+    def wait_for(self, kind: type[Kind], count: int = 1, timeout: float = 20) -> Kind:
         """The `count`th request of that kind, when it has come."""
 
-        def found() -> list[Request]:
+        def found() -> list[Kind]:
             return [request for request in self.requests if isinstance(request, kind)]
 
         with self._seen:
