@@ -1,4 +1,4 @@
-"""Where metrics are pushed to: what configuration and OpenTelemetry's variables come to, and what is wrong."""
+"""Where metrics are pushed to: what configuration and OpenTelemetry's variables come to; what is wrong."""
 
 import base64
 from pathlib import Path
