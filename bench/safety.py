@@ -4,9 +4,10 @@
 
 An asyncio server (two tasks beside it), and a server of threads; three clients ask each without pause and
 check every answer. First the clients' times with nobody at the console, then while one evaluation burns the
-CPU; then EVALUATIONS at random (values, errors, loops, awaits, floods, threads, imports), a third of them
-interrupted at a random moment, many with a deadline of milliseconds. An answer that is wrong or missing, an
-exception that strays into the application, an evaluation without an answer: each is an error.
+CPU; then EVALUATIONS at random (values, errors, loops, awaits, generators, floods, threads, locks, imports,
+C that keeps the interpreter's lock, looks, traces), a third of them interrupted at a random moment, many with
+a deadline of milliseconds. An answer that is wrong or missing, an exception that strays into the application,
+a lock of the interpreter's that is left taken, an evaluation without an answer: each is an error.
 """
 
 import argparse
@@ -39,6 +40,8 @@ async def main():
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    import colorsys, netrc, plistlib, logging
+    logging.getLogger("limpet.bench").info("no lock is left taken")
     print("strayed" if any(heart.done() for heart in hearts) else "whole", flush=True)
     for heart in hearts: heart.cancel()
 asyncio.run(main())
@@ -63,6 +66,8 @@ server.daemon_threads = True
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_address[1], flush=True)
 sys.stdin.readline()
+import colorsys, netrc, plistlib, logging
+logging.getLogger("limpet.bench").info("no lock is left taken")
 print("strayed" if strayed or not heart.is_alive() else "whole", flush=True)
 """
 SOURCES = (
@@ -91,6 +96,31 @@ SOURCES = (
     "class A:\n    def __repr__(self): return 'a' * 10_000\n[A() for _ in range(100)]",
     "def f(n): return f(n - 1) if n else 1 / 0\nf(50)",
     "input()",
+    "import asyncio\nasync def f(n): return await f(n - 1) if n else await asyncio.sleep(0.02)\n"
+    "await asyncio.create_task(f(20))",
+    "import asyncio\nasync with asyncio.TaskGroup() as g:\n"
+    "    for n in range(5): g.create_task(asyncio.sleep(0.02))",
+    "import asyncio\nasync with asyncio.Lock(), asyncio.timeout(0.02): await asyncio.sleep(0.1)",
+    "import asyncio\nasync def g():\n    while True:\n        yield 1\n        await asyncio.sleep(0)\n"
+    "async for _ in g(): pass",
+    "def g():\n    try:\n        while True: yield 1\n    finally: x = 1\nfor _ in g(): pass",
+    "import re; re.match('(a+)+$', 'a' * 16 + 'b')",
+    "import json; len(json.loads('[' + '1,' * 50_000 + '1]'))",
+    "import sqlite3; sqlite3.connect(':memory:').execute('with recursive n(x) as "
+    "(select 1 union all select x + 1 from n limit 20000) select sum(x) from n').fetchall()",
+    "len(sorted(range(20_000), key=lambda n: -n))",
+    "import importlib, sys\nwhile True:\n    for name in ('colorsys', 'netrc', 'plistlib', 'tabnanny'):\n"
+    "        sys.modules.pop(name, None); importlib.import_module(name)",
+    "import threading\nlock = threading.Lock()\nwhile True:\n    with lock: pass",
+    "import threading\nready = threading.Condition()\nwhile True:\n    with ready: ready.wait(0.001)",
+    "import queue\nwaiting = queue.Queue(1)\nwhile True:\n    waiting.put(1); waiting.get()",
+    "import logging\nwhile True: logging.getLogger('limpet.bench').debug('x')",
+    "trace('__main__:beat', 3, 0.05)",
+    "watch('len(__main__.__dict__)', 0.02)",
+    "profile(0.02)",
+    "growth(0.01)",
+    "types()",
+    "fds()",
 )
 
 
