@@ -96,21 +96,31 @@ SOURCES = (
     "class A:\n    def __repr__(self): return 'a' * 10_000\n[A() for _ in range(100)]",
     "def f(n): return f(n - 1) if n else 1 / 0\nf(50)",
     "input()",
-    "import asyncio\nasync def f(n): return await f(n - 1) if n else await asyncio.sleep(0.02)\n"
-    "await asyncio.create_task(f(20))",
-    "import asyncio\nasync with asyncio.TaskGroup() as g:\n"
-    "    for n in range(5): g.create_task(asyncio.sleep(0.02))",
+    (
+        "import asyncio\nasync def f(n): return await f(n - 1) if n else await asyncio.sleep(0.02)\n"
+        "await asyncio.create_task(f(20))"
+    ),
+    (
+        "import asyncio\nasync with asyncio.TaskGroup() as g:\n"
+        "    for n in range(5): g.create_task(asyncio.sleep(0.02))"
+    ),
     "import asyncio\nasync with asyncio.Lock(), asyncio.timeout(0.02): await asyncio.sleep(0.1)",
-    "import asyncio\nasync def g():\n    while True:\n        yield 1\n        await asyncio.sleep(0)\n"
-    "async for _ in g(): pass",
+    (
+        "import asyncio\nasync def g():\n    while True:\n        yield 1\n        await asyncio.sleep(0)\n"
+        "async for _ in g(): pass"
+    ),
     "def g():\n    try:\n        while True: yield 1\n    finally: x = 1\nfor _ in g(): pass",
     "import re; re.match('(a+)+$', 'a' * 16 + 'b')",
     "import json; len(json.loads('[' + '1,' * 50_000 + '1]'))",
-    "import sqlite3; sqlite3.connect(':memory:').execute('with recursive n(x) as "
-    "(select 1 union all select x + 1 from n limit 20000) select sum(x) from n').fetchall()",
+    (
+        "import sqlite3; sqlite3.connect(':memory:').execute('with recursive n(x) as "
+        "(select 1 union all select x + 1 from n limit 20000) select sum(x) from n').fetchall()"
+    ),
     "len(sorted(range(20_000), key=lambda n: -n))",
-    "import importlib, sys\nwhile True:\n    for name in ('colorsys', 'netrc', 'plistlib', 'tabnanny'):\n"
-    "        sys.modules.pop(name, None); importlib.import_module(name)",
+    (
+        "import importlib, sys\nwhile True:\n    for name in ('colorsys', 'netrc', 'plistlib', 'tabnanny'):\n"
+        "        sys.modules.pop(name, None); importlib.import_module(name)"
+    ),
     "import threading\nlock = threading.Lock()\nwhile True:\n    with lock: pass",
     "import threading\nready = threading.Condition()\nwhile True:\n    with ready: ready.wait(0.001)",
     "import queue\nwaiting = queue.Queue(1)\nwhile True:\n    waiting.put(1); waiting.get()",
