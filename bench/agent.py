@@ -17,20 +17,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", "supervisor")]
 
+from floor import ECHO as SERVER  # noqa: E402
+
 from support.agent import MINORS, Daemon, daemon, interpreter  # noqa: E402 - found by the path above
 
 STARTS = 40
-SERVER = """
-import asyncio
-async def serve(reader, writer):
-    while line := await reader.readline():
-        writer.write(line)
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-asyncio.run(main())
-"""
 
 
 def environments(node: Daemon) -> dict[str, dict[str, str]]:

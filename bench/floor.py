@@ -12,6 +12,18 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+ECHO = """
+import asyncio
+async def serve(reader, writer):
+    while line := await reader.readline():
+        writer.write(line)
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+"""A server on asyncio that prints its port and answers each line with itself."""
 
 
 def beacon(directory: Path) -> str:

@@ -16,21 +16,12 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", "supervisor")]
 
+from floor import ECHO as SERVER  # noqa: E402
+
 from support.agent import MINORS, Daemon, Peer, daemon, interpreter  # noqa: E402 - found by the path above
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
 ROUNDS = 8
-SERVER = """
-import asyncio
-async def serve(reader, writer):
-    while line := await reader.readline():
-        writer.write(line)
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-asyncio.run(main())
-"""
 BLOCKED = """
 import asyncio, random, time
 async def main():

@@ -1,6 +1,5 @@
 """Profiles of real processes, from outside and from inside."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,25 +8,7 @@ from limpet_supervisor.errors import LimpetError, UsageError
 from limpet_supervisor.model.stacks import ProcessProfile, Rung
 from limpet_supervisor.runtime import procfs, pyspy
 from limpet_supervisor.runtime.profiler import Profiling, check
-from support.agent import MINORS, interpreter
-from support.stuck import Host, host
-
-
-@pytest.fixture(scope="module", params=MINORS, ids=lambda minor: f"3.{minor}")
-def there(request: pytest.FixtureRequest) -> Iterator[Host]:
-    python = interpreter(request.param)
-    if python is None:
-        pytest.skip(f"there is no CPython 3.{request.param} here")
-    with host(python) as made:
-        yield made
-
-
-@pytest.fixture
-def here() -> Iterator[Host]:
-    python = interpreter(11) or interpreter(12)
-    assert python is not None
-    with host(python) as made:
-        yield made
+from support.stuck import Host
 
 
 class Taking:

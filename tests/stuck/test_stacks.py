@@ -3,24 +3,13 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from limpet_supervisor.model.stacks import Rung
 from limpet_supervisor.runtime import procfs, pyspy, threads
 from limpet_supervisor.runtime.stacks import Patience
-from support.agent import MINORS, interpreter
-from support.stuck import HOLDS_GIL, INNERMOST, LONG, Host, host, main_calls, why_not
-
-
-@pytest.fixture(scope="module", params=MINORS, ids=lambda minor: f"3.{minor}")
-def there(request: pytest.FixtureRequest) -> Iterator[Host]:
-    python = interpreter(request.param)
-    if python is None:
-        pytest.skip(f"there is no CPython 3.{request.param} here")
-    with host(python) as made:
-        yield made
+from support.stuck import HOLDS_GIL, INNERMOST, LONG, Host, main_calls, why_not
 
 
 @pytest.mark.parametrize("kind", HOLDS_GIL)
@@ -92,14 +81,6 @@ def test_one_in_an_uninterruptible_wait_is_read(there: Host, monkeypatch: pytest
     finally:
         with open(fifo, "w"):
             fifo.unlink()
-
-
-@pytest.fixture
-def here() -> Iterator[Host]:
-    python = interpreter(11) or interpreter(12)
-    assert python is not None
-    with host(python) as made:
-        yield made
 
 
 @pytest.mark.parametrize(
