@@ -127,6 +127,19 @@ def test_what_has_happened_until_the_end_is_in_the_last_push() -> None:
         assert there.last.value("shop_orders_count", process="web", kind="book") == 11
 
 
+def test_a_node_that_boots_again_is_the_same_and_counts_from_the_start() -> None:
+    with collector() as there, pushing(there) as made:
+        made.wait_for(lambda: bool(there.pushes))
+        assert made.limpet("restart").returncode == 0
+        before = len(there.pushes)
+        made.wait_for(lambda: len(there.pushes) > before + 1)
+        first, last = there.pushes[0], there.last
+        assert first.resource == last.resource
+        key = frozenset({("process", "sh.1")})
+        starts = [each.points("limpet_process_starts")[key].start_time_unix_nano for each in (first, last)]
+        assert starts[0] < starts[1]
+
+
 def test_an_endpoint_that_takes_nothing_is_said_once_and_that_it_does_again_is_too() -> None:
     with collector() as there:
         port = there.port
