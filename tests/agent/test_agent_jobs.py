@@ -9,7 +9,7 @@ Pair = tuple[Child, Peer]
 
 def test_jobs_lists_what_others_evaluate_and_what_was_abandoned(looping: Pair) -> None:
     child, peer = looping
-    assert peer.evaluate("jobs()")[0].value == "nothing but this is evaluated"
+    assert peer.evaluate("jobs()")[0].value == "no other evaluation runs"
     peer.evaluate("import time; time.sleep(900)", "abandon", timeout=0.1)
     busy = peer.send("evaluate", session="a", source="print('go')\nwhile True:\n    pass", timeout=None)
     assert peer.answer(busy).text == "go\n"

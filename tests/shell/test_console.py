@@ -56,6 +56,14 @@ def test_a_traceback_names_inputs_as_the_prompt_does(console: Console) -> None:
     terminal.wait_for('File "<console 1>", line 1')
 
 
+def test_of_what_is_abandoned_it_says_where_it_is_listed(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("forever()\r")
+    reply = m.EvaluateReply(process="web.1", ok=False, error="not waited for", abandoned="sleep", number=1)
+    node.say(node.wait_for(m.Evaluate), reply)
+    terminal.wait_for("(jobs() says whether it still runs)")
+
+
 def test_the_table_of_a_look_is_as_wide_as_the_terminal(console: Console) -> None:
     terminal, node, _ = console
     terminal.send("forever()\r")
@@ -63,7 +71,7 @@ def test_the_table_of_a_look_is_as_wide_as_the_terminal(console: Console) -> Non
     data = {"rows": [{"at": long, "n": 1}], "columns": ["at", "n"]}
     value = f"{'AT':<120}  N\n{long}  1"
     node.say(node.wait_for(m.Evaluate), m.EvaluateReply(process="web.1", ok=True, value=value, data=data))
-    assert "bbb  1\n" in terminal.wait_for("aaa…bbb")
+    assert "aaa…bbb" in terminal.wait_for("bbb  1\n")
 
 
 def test_a_block_goes_on_until_the_process_says_it_is_complete(console: Console) -> None:

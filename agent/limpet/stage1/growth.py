@@ -38,7 +38,8 @@ def growth(seconds: float = 10.0, n: int = 20, force: bool = False) -> View:
     after = Counts(force=force)
     rows, fewer = differences(before, after, n)
     total = after.of.total()
-    notes = [f"{total - before.of.total():+,} objects, {total:,} now; of {fewer:,} types there are fewer"]
+    less = f"; of {fewer:,} types there are fewer" if fewer else ""
+    notes = [f"{total - before.of.total():+,} objects, {total:,} now{less}"]
     return View("growth", rows, notes=notes, empty="of no type there are more")
 
 

@@ -167,5 +167,5 @@ def gc_stats() -> View:
     if gc.garbage:
         notes.append(f"{len(gc.garbage):,} objects in gc.garbage")
     if gc.callbacks:
-        notes.append(f"{len(gc.callbacks)} callbacks")
+        notes.append(f"gc.callbacks: {len(gc.callbacks)}")
     return View("gc_stats", rows, notes=notes)

@@ -18,7 +18,7 @@ def jobs() -> View:
     """What is evaluated in this process, also for others, and what was abandoned and goes on."""
     me = current()
     rows = [_row(job, me) for job in list(me.others.values()) if job is not me and job.work is not None]
-    return View("jobs", rows, units={"elapsed": "seconds"}, empty="nothing but this is evaluated")
+    return View("jobs", rows, units={"elapsed": "seconds"}, empty="no other evaluation runs")
 
 
 def kill_job(number: int) -> Text:

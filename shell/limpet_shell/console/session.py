@@ -106,6 +106,7 @@ class Session:
             LimpetError: it cannot.
         """
         async with self._attaching:
+            before = self.model.process
             moved = await self.link.attach(process)
             place = self.model.place
             if below and place is not None and place.others:
@@ -113,10 +114,10 @@ class Session:
                 place = self.model.place
             if place is None or not moved:
                 return False
-            loops = {0: "no running loop", 1: "1 running loop"}.get(
-                place.loops, f"{place.loops} running loops"
-            )
-            self.screen.notice(f"{place.process}: pid {place.pid}, Python {place.python}, {loops}")
+            words = [f"{place.process}: pid {place.pid}", f"Python {place.python}"]
+            if place.loops or place.process != before:  # one that has been restarted may be about to have one
+                words.append(f"{place.loops or 'no'} running loop{'s' * (place.loops > 1)}")
+            self.screen.notice(", ".join(words))
             if place.others:
                 self.screen.notice(_others(place))
             for path in self.startup_files:
@@ -187,6 +188,8 @@ class Session:
             self.model.evaluated(reply.number)
         if not reply.ok:
             self.screen.traceback(own_inputs(reply.error or "failed", self.link.name))
+            if reply.abandoned is not None:
+                self.screen.notice("(jobs() says whether it still runs)")
         elif reply.value is not None:
             self.screen.value(reply.value, reply.data)
         if reply.stalled:
