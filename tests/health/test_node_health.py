@@ -78,7 +78,8 @@ def ask(made: Node, path: str, method: str = "GET") -> tuple[int, str]:
 def served(made: Node) -> Node:
     """The node, when it serves health and has heard of each of the application's checks."""
     made.wait_for(lambda: "health and metrics are served" in made.output)
-    made.wait_for(lambda: json.loads(ask(made, "/health")[1])["checks"].get("database") == "ok")
+    for check in ("database", "cache"):
+        made.wait_for(lambda check=check: json.loads(ask(made, "/health")[1])["checks"].get(check) == "ok")
     made.wait_for(lambda: "loop" in json.loads(ask(made, "/health")[1])["checks"])
     return made
 
@@ -100,10 +101,12 @@ def file(shop: Node, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_all_is_well(shop: Node) -> None:
+    well = {"web": "ok", "database": "ok", "cache": "ok", "loop": "ok"}.items()
+    # On a busy machine its loop may have been late within the last ten seconds: it only warns then.
+    shop.wait_for(lambda: json.loads(ask(shop, "/health")[1])["checks"].items() >= well)
     status, body = ask(shop, "/health")
     facts = json.loads(body)
     assert (status, facts["status"]) == (200, 200)
-    assert facts["checks"].items() >= {"web": "ok", "database": "ok", "cache": "ok", "loop": "ok"}.items()
     assert facts["checks"].keys() >= {"memory", "disk", "descriptors", "processes", "restarts"}
     ways = ("/livez", "/readyz", "/startupz")
     for path in (*ways, *(f"{way}/web" for way in ways), "/readyz/web.1"):

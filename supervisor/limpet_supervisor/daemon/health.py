@@ -310,17 +310,14 @@ class Health:
                 self._been_ready.add(process)
         self._been_ready &= tree.members.keys()
 
-    def prune(self) -> None:
-        """Forgets those agents that are gone."""
-        here = set(self._node.agents)
-        for gone in self._results.keys() - here:
-            del self._results[gone]
+    def lost(self, connection: AgentConnection) -> None:
+        """A process is gone, and the results of its checks with it."""
+        self._results.pop(connection, None)
 
     # -- what can run out ---------------------------------------------------------------------------------
 
     def look_at_limits(self, then: Callable[[], None]) -> None:
         """Calls `then` when what can run out has been looked at, at most some seconds ago."""
-        self.prune()
         now = self._node.reactor.now()
         if now - self._limits_at < _FRESH:
             then()

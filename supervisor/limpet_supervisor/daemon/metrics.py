@@ -140,7 +140,6 @@ class Metrics:
 
     def _ask(self, then: Callable[[list[Asked], list[AgentConnection]], None]) -> None:
         """Asks all agents that have something to tell; `then` gets the answers, and who is late."""
-        self._health.prune()
         reactor = self._node.reactor
         began = reactor.now()
         asked: list[Asked] = []

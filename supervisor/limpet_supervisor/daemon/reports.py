@@ -97,6 +97,7 @@ class Reports:
 
     def _lost(self, connection: AgentConnection) -> None:
         self._wants.lost(connection)
+        self.health.lost(connection)
         self._quarantine.lost(connection)
         self._changes.forget(connection)
 
