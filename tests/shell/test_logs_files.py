@@ -4,7 +4,7 @@ import gzip
 import json
 
 from limpet_shell.logfiles import log_files, read
-from support.node import node
+from support.node import node, running
 
 TOML = """
 [processes.web]
@@ -52,6 +52,32 @@ def test_files_of_the_configuration_are_read_by_their_format_and_merged(tmp_path
         ]
         assert found[0]["line"].count("\n") == 2
         assert made.limpet("logs", "worker", "-n", "0").stdout == ""
+
+
+TRACEBACKS = r"""
+for k in 1 2 3; do
+  echo before $k
+  printf 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: %s\n' $k
+done
+exec sleep 1000
+"""
+
+
+def test_the_last_entries_are_whole_tracebacks_of_a_node_that_runs_and_of_its_files():
+    toml = '[processes.web]\ncommand = ["sh", "app.sh"]\nready = { log = "ValueError: 3" }\n'
+    with running(toml, files={"app.sh": TRACEBACKS}) as made:
+        shown = made.limpet("logs", "-n", "2", "--json").stdout
+        assert [json.loads(line)["line"].splitlines()[-1] for line in shown.splitlines()] == [
+            "before 3",
+            "ValueError: 3",
+        ]
+        (last,) = made.limpet("logs", "-n", "1", "--json").stdout.splitlines()
+        assert json.loads(last)["line"].startswith("Traceback (most recent call last):\n")
+        made.stop()
+        of_files = made.limpet("logs", "-n", "2", "--json").stdout
+        assert [json.loads(line)["line"] for line in of_files.splitlines()] == [
+            json.loads(line)["line"] for line in shown.splitlines()
+        ]
 
 
 def test_a_log_that_is_not_there_has_no_entries(tmp_path, monkeypatch):

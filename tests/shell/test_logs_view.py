@@ -136,7 +136,11 @@ def test_lines_can_have_their_times():
 
 def test_the_node_is_asked_for_all_that_one_request_reads_if_some_are_left_out():
     assert MOST == MOST_LINES
-    assert of_words(["web", "-n", "5"]).request() == m.Logs(names=("web",), lines=5)
+    asked = of_words(["web", "-n", "5"]).request()
+    assert (asked.names, asked.follow) == (("web",), False)
+    assert asked.lines >= 5 * 20, "five entries, each maybe a traceback"
+    assert of_words(["-n", "0"]).request().lines == 0
+    assert of_words(["-n", "20000"]).request().lines == 20000
     assert of_words(["-f", "--grep", "x"]).request() == m.Logs(lines=MOST, follow=True)
     view = LogView(of_words(["--grep", "x"]), plain, terminal=False)
     assert view.note(m.LogsPast(cut=("web.1",))).startswith("(of web.1 only the last lines were looked at")

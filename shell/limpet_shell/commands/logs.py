@@ -87,7 +87,7 @@ def _from_files(node: str, arguments: Namespace, choice: Choice, view: LogView) 
         places = directory.places(node)
         looked = ", ".join(directory.RunDirectory(*place).logs for place in places)
         raise NoSuchProcess(f"{node} does not run, and there is no such log file", f"looked in: {looked}")
-    lines = logfiles.MOST if choice.among else choice.most
+    lines = logfiles.MOST if choice.among else choice.reads
     for line in view.show([entry for log in files for entry in logfiles.read(log, lines)]):
         output.write(line)
     return 0

@@ -16,6 +16,8 @@ MOST: Final = 10_000
 """Lines that one request reads; a choice among lines is one among so many."""
 USUAL: Final = 10
 """Lines of each process."""
+LONG: Final = 100
+"""Lines of a long traceback."""
 _VALUES: Final = {
     "-n": "lines",
     "--lines": "lines",
@@ -58,9 +60,16 @@ class Choice(NamedTuple):
             return self.lines
         return MOST if self._timed else USUAL
 
+    @property
+    def reads(self) -> int:
+        """Lines of each process that are read for them: the last entries may be tracebacks, of many lines."""
+        if self.among:
+            return MOST
+        return max(self.most, min(MOST, 5 * self.most + LONG)) if self.most else 0
+
     def request(self) -> Logs:
         """What to ask a node: it knows nothing of patterns and levels."""
-        return Logs(names=self.names, lines=MOST if self.among else self.most, follow=self.follow)
+        return Logs(names=self.names, lines=self.reads, follow=self.follow)
 
     def takes(self, entry: Entry) -> bool:
         """Whether it is to be shown. One whose time is not known is neither since nor until any."""

@@ -11,7 +11,7 @@ from limpet_supervisor.runtime.agents import AgentConnection
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.wire.agent import AgentAnswer
 
-_PAUSE: Final = 0.2
+_PAUSE: Final = 0.05
 """Seconds between two questions to one process."""
 
 
