@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -175,6 +176,21 @@ def test_logs_json_is_an_object_a_line(bookshop: Shops) -> None:
         "level": None,
         "line": "one",
     }
+
+
+def test_ctl_leaves_a_look_s_deadline_to_the_node() -> None:
+    """Which tells that the process does not answer; the command only knows that it has heard nothing."""
+    silence = m.EvaluateReply(process="web.1", ok=False, error="no answer within 0.2s", timed_out=True)
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Inspect):
+            threading.Event().wait(1)  # longer than the deadline, as a node takes
+            yield silence
+
+    with open_shop(script) as (place, node):
+        done = place.run("ctl", "--timeout", "0.2s", "tasks", "web.1")
+        assert node.wait_for(m.Inspect).timeout == 0.2
+    assert "web.1 cannot tell. no answer within 0.2s" in done.stderr
 
 
 def test_logs_follow_until_ctrl_c() -> None:

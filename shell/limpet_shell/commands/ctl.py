@@ -4,11 +4,15 @@
 """
 
 from argparse import REMAINDER, ArgumentParser, Namespace
+from typing import Final
 
 from limpet_shell import control, looks, options, output, target
 from limpet_supervisor.client import messages
 from limpet_supervisor.client.sync import Stream
 from limpet_supervisor.errors import LimpetError, UsageError
+
+_LATE: Final = 10.0
+"""Seconds beyond its deadline within which the node has told of a look that is not heard of."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,13 +44,26 @@ def run(arguments: Namespace) -> int:
             requests = looks.everywhere(requests, status.agents)
         if first is not None:
             client.request(first)
-        for request in requests:
+        for each in requests:
+            request, patience = _within(each, arguments.timeout)
             if everywhere and not as_json:
                 output.write(looks.title(request))
             show = control.shower(request, words, paint, terminal=terminal, as_json=as_json)
-            with client.stream(request, arguments.timeout) as stream:
+            with client.stream(request, patience) as stream:
                 _follow(stream, request, show, as_json=as_json)
     return 0
+
+
+def _within(request: messages.Request, timeout: float | None) -> tuple[messages.Request, float | None]:
+    """The request, and for how long its answer is waited for.
+
+    A look's deadline is the node's to keep: it can tell that the process does not answer.
+    """
+    if timeout is None or not isinstance(request, messages.Inspect):
+        return request, timeout
+    from msgspec.structs import replace
+
+    return replace(request, timeout=timeout), timeout + _LATE
 
 
 def _follow(stream: Stream, request: messages.Request, show: control.Show, *, as_json: bool) -> None:
