@@ -187,6 +187,8 @@ def _of_fields(fields: dict[Any, Any]) -> Iterator[Parameter]:
 
 
 def _default(value: Any) -> str:
+    if value is ...:
+        return "..."
     return bounded(value, 60) if exactly(value, *_SHOWN) else f"<{type_name(value)}>"
 
 
