@@ -254,6 +254,10 @@ _EVENT_STYLES: Final = {
     "escalated": "bold red",
     "restarting": "yellow",
     "evaluated": "cyan",
+    "check_failed": "red",
+    "check_passed": "green",
+    "handler_failed": "yellow",
+    "handler_recovered": "green",
 }
 
 

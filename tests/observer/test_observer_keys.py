@@ -1,6 +1,9 @@
 """What keys, clicks and messages do to the observer's state: no terminal, no node."""
 
+import re
+
 import pytest
+from msgspec import structs
 
 from limpet_shell.observer.state.history import History
 from limpet_shell.observer.state.model import Model, Wish
@@ -10,7 +13,7 @@ from limpet_shell.observer.views import chart
 from limpet_shell.observer.views.cells import show
 from limpet_supervisor.errors import NoSuchProcess
 from limpet_supervisor.wire import messages as m
-from support.observing import detailed, frozen, metrics, sample, statuses
+from support.observing import EVENTS, detailed, frozen, metrics, sample, statuses
 
 
 def press(model: Model, *keys: str) -> Wish | None:
@@ -274,6 +277,15 @@ def test_the_applications_metrics_come_first_with_their_change_a_second() -> Non
     assert rows['orders_total{shop="a"}']["rate"] == pytest.approx(5.0)
     assert rows['orders_total{shop="a"}']["labels"] == "shop=a"
     assert not any("bucket" in key for key in rows)
+
+
+def test_events_of_another_day_show_their_date() -> None:
+    model = frozen()
+    event = EVENTS[0].event
+    model.events.item(m.EventItem(event=structs.replace(event, at=event.at - 3 * 86400)))
+    shown = [row.cells["at"] for row in model.events.table.rows()]
+    assert re.fullmatch(r"\d\d-\d\d \d\d:\d\d", shown[0])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", shown[-1])
 
 
 def test_a_restarted_process_begins_anew() -> None:

@@ -64,6 +64,14 @@ def test_of_what_is_abandoned_it_says_where_it_is_listed(console: Console) -> No
     terminal.wait_for("(jobs() says whether it still runs)")
 
 
+def test_of_a_coroutine_it_says_that_nothing_has_awaited_it(console: Console) -> None:
+    terminal, node, _ = console
+    terminal.send("forever()\r")
+    reply = m.EvaluateReply(process="web.1", ok=True, value="<coroutine …>", type="coroutine", number=1)
+    node.say(node.wait_for(m.Evaluate), reply)
+    terminal.wait_for("(nothing has awaited it: say await …)")
+
+
 def test_the_table_of_a_look_is_as_wide_as_the_terminal(console: Console) -> None:
     terminal, node, _ = console
     terminal.send("forever()\r")

@@ -336,6 +336,7 @@ def frozen(**options: Any) -> Model:
     model.take(looked("mem"), model.memory)
     for line in LOG:
         model.logs.item(line)
+    model.events.now = lambda: NOW
     for event in EVENTS:
         model.events.item(event)
     model.take(FINDINGS, model.findings)

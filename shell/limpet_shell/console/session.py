@@ -192,6 +192,8 @@ class Session:
                 self.screen.notice("(jobs() says whether it still runs)")
         elif reply.value is not None:
             self.screen.value(reply.value, reply.data)
+            if reply.type == "coroutine":
+                self.screen.notice("(nothing has awaited it: say await …)")
         if reply.stalled:
             self.screen.notice(f"(this stalled {reply.process} for {reply.stalled:.1f}s)", "yellow")
         return reply.ok

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from limpet_shell.logs.entries import Entries, Entry
@@ -30,6 +30,10 @@ EVENT_STYLES: Final = {
     "escalated": "bad",
     "restarting": "warn",
     "stopping": "warn",
+    "check_failed": "bad",
+    "check_passed": "good",
+    "handler_failed": "warn",
+    "handler_recovered": "good",
 }
 _LEVEL_STYLES: Final = {levels.WARNING: "warn", levels.DEBUG: "dim"}
 _SIGNS: Final = {"good": "●", "bad": "✗", "warn": "◐", "dim": "·", "": " "}
@@ -151,12 +155,17 @@ class LogsPage(Page):
 
 
 class EventsPage(Page):
-    """What happened to the processes, the latest first."""
+    """What happened to the processes, the latest first.
+
+    Attributes:
+        now: Unix seconds: an event of another day than this shows its date.
+    """
 
     title = "Events"
 
     def __init__(self) -> None:
         super().__init__()
+        self.now: Callable[[], float] = time.time
         self.table: Table = Table(
             (
                 Column("at", "TIME", width=12),
@@ -189,9 +198,8 @@ class EventsPage(Page):
         event = item.event
         style = EVENT_STYLES.get(event.kind, "")
         self._number += 1
-        local = time.localtime(event.at)
         cells = {
-            "at": f"{time.strftime('%H:%M:%S', local)}.{int(event.at % 1 * 1000):03d}",
+            "at": _moment(event.at, self.now()),
             "kind": event.kind,
             "process": event.process,
             "text": event.text,
@@ -200,3 +208,11 @@ class EventsPage(Page):
         self._rows.appendleft(row)
         self.table.put(self._rows)
         return True
+
+
+def _moment(at: float, now: float) -> str:
+    """`14:03:07.630`; of another day `11-22 14:03`."""
+    local = time.localtime(at)
+    if local[:3] != time.localtime(now)[:3]:
+        return time.strftime("%m-%d %H:%M", local)
+    return f"{time.strftime('%H:%M:%S', local)}.{int(at % 1 * 1000):03d}"
