@@ -1,13 +1,18 @@
 """What processes report, as long as they are there."""
 
 import gc
+import threading
 import weakref
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from limpet_supervisor.daemon import figures
 from limpet_supervisor.daemon.counts import Counts
 from limpet_supervisor.daemon.reports import Reports
 from limpet_supervisor.model.spec import HealthSpec
+from limpet_supervisor.runtime import aside, host
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.wire.agent import AgentAnswer
 from support.loop import turn_until
@@ -65,4 +70,42 @@ def test_nothing_is_kept_of_a_process_that_is_gone_though_nobody_asks_for_health
     del agent
     # It is not asked again for a moment, and a timer of that is still to come.
     turn_until(reactor, lambda: gc.collect() >= 0 and kept() is None)
+    reactor.close()
+
+
+def test_a_disk_that_hangs_takes_no_figures_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    reactor = Reactor()
+    released = threading.Event()
+    looked = threading.Event()
+
+    def hang(*_directories: str) -> tuple[()]:
+        looked.set()
+        released.wait(60)
+        return ()
+
+    monkeypatch.setattr(host, "limits", hang)
+    monkeypatch.setattr(aside, "_WITHIN", 60.0)
+    node: Any = SimpleNamespace(
+        reactor=reactor,
+        agents=Agents(),
+        spec=SimpleNamespace(health=HealthSpec()),
+        processes=SimpleNamespace(running={}),
+        tree=SimpleNamespace(instances={}, members={}, in_order=list),
+        conditions={},
+    )
+    observer: Any = SimpleNamespace()
+    reports = Reports(
+        node, observer, counts=Counts(), directories=(), control=lambda: None, log=lambda _text: None
+    )
+    known: list[bool] = []
+    reports.health.look_at_limits(lambda: known.append(True))
+    turn_until(reactor, looked.is_set)
+    taken: list[object] = []
+    monkeypatch.setattr(figures, "_FRESH", -1.0)  # one is asked for anew
+    reports.sampler.take(taken.append, taken.append)
+    turn_until(reactor, lambda: taken)
+    assert isinstance(taken[0], figures.Taken)
+    assert not known
+    released.set()
+    turn_until(reactor, lambda: known)
     reactor.close()

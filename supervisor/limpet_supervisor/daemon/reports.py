@@ -54,7 +54,8 @@ class Reports:
         log: Callable[[str], None],
     ) -> None:
         self.aside = Aside(node.reactor)
-        self.sampler = Sampler(node, self.aside)
+        # Of its own: a disk that hangs takes no figures away.
+        self.sampler = Sampler(node, Aside(node.reactor))
         self.monitor = Monitor(node, float(node.spec.health.loop))
         self._changes = Changes(node.reactor)
         self.health = Health(
