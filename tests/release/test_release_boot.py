@@ -73,6 +73,10 @@ def test_a_node_boots_answers_and_stops_from_a_tree_that_was_moved(release: Rele
         "worker.1": "ready",
     }
     assert release("pid").stdout.strip() == str(status["node"]["pid"])
+    for _ in range(100):  # each look is a command; a check that has not run yet is no success
+        if (asked := release("health", "--json")).returncode == 0:
+            break
+    assert (asked.returncode, json.loads(asked.stdout)["checks"]["database"]) == (0, "ok"), asked.stdout
     assert release("rpc", "len(bookshop.web.app.state.carts)").stdout == "0\n"
     repriced = release("rpc", "bookshop.tasks:reprice", "9781937785536", "4000", "--json")
     assert json.loads(repriced.stdout)["value"] == "'9781937785536: 4200 -> 4000 cents'"
