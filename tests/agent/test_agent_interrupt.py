@@ -245,6 +245,27 @@ while True:
     assert child.finish(b"\n") == (0, "bye\n", "")
 
 
+@pytest.mark.parametrize("lock", ["logging._lock", "logging.root.handlers[0].lock"])
+def test_an_interrupt_never_leaves_a_lock_of_logging_s_taken(idle: Pair, lock: str) -> None:
+    """Until 3.12 they are taken before the block that gives them back: whoever logs would wait for ever."""
+    child, peer = idle
+    peer.evaluate("import logging; logging.basicConfig(level=50)")
+    for source in (
+        f"lock = {lock}\nlock.acquire(); lock.acquire()\nprint('go')\nwhile True: pass",
+        "print('go')\nwhile True: logging.getLogger('shop').warning('x')",
+    ):
+        for _ in range(5):
+            request = peer.send("evaluate", session="s1", source=source, timeout=None)
+            assert peer.answer(request).text == "go\n"
+            peer.ask("interrupt", target=request)
+            found = peer.reply(request)[0]
+            assert found.interrupted, found.error
+            assert found.abandoned is None, found.error
+    free = f"[not {lock}.acquire(False) for _ in range(2)]"
+    assert peer.value(f"x = {free}; {lock}.release(); {lock}.release(); x", "s2") == "[False, False]"
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
 def test_an_import_lock_that_was_being_given_back_is_given_back(idle: Pair) -> None:
     """Interrupted between counting down and giving up, it has an owner and no count."""
     child, peer = idle

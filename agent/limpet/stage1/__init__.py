@@ -18,6 +18,7 @@ source      completeness, and compilation of a block with its last expression's 
 frames      where code is, its lines, its variables, without leaving a trace
 futures     asyncio's futures and tasks, read past what a subclass puts in the way
 importlocks the import system's locks, given back after an interruption
+loglocks    logging's locks, given back after an interruption
 interrupt   an exception shot into evaluated code and nowhere else
 loops       running asyncio loops and their tasks
 jobs        sessions, and one evaluation in them

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from .importlocks import at_locks, give_back, owned
+from . import importlocks, loglocks
 from .natives import get_ident, monotonic, sleep
 
 _set: Final = ctypes.pythonapi.PyThreadState_SetAsyncExc
@@ -57,7 +57,7 @@ class Guard:
             Interrupted: it was.
         """
         self._wanted = False
-        before = owned()
+        before = importlocks.owned() + loglocks.owned()
         step = _Step(monotonic())
         try:
             self._step = step  # from here on interruptible
@@ -76,7 +76,8 @@ class Guard:
         hit = _leave(step)
         self.longest = max(self.longest, monotonic() - step.since)
         if self._wanted:
-            give_back(before)
+            importlocks.give_back(before)
+            loglocks.give_back(before)
         return hit
 
     def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -106,7 +107,9 @@ class Guard:
         """
         self._wanted = True
         step = self._step
-        if step is None or _newborn() or at_locks(step.thread):
+        if step is None or _newborn():
+            return False
+        if importlocks.at_locks(step.thread) or loglocks.at_locks(step.thread):
             return False
         mine = object()
         if step.winners.setdefault(step.fired, mine) is not mine:
