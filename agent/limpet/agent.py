@@ -519,9 +519,13 @@ class Agent:
 
     def _first(self, connection: Connection, body: bytes) -> None:
         """The stage 1 bundle; or a request that came without one."""
-        import json
-        from _frozen_importlib_external import MAGIC_NUMBER
-
+        try:
+            import json
+            from _frozen_importlib_external import MAGIC_NUMBER
+        except Exception as failure:  # noqa: BLE001 - in a chroot, say, there is no standard library
+            self.failure = failure
+            _refuse(connection, body, f"stage 1 does not load: {type(failure).__name__}: {failure}")
+            return
         head, _, code = body.partition(b"\0")
         frame = json.loads(head)
         error = self._refusal
@@ -568,6 +572,17 @@ class Agent:
         except Exception as failure:  # noqa: BLE001 - it clears away among the application's objects
             self.failure = failure
         _forget_stage1()
+
+
+def _refuse(connection: Connection, body: bytes, error: str) -> None:
+    """Answers a request where nothing can be imported that reads or writes JSON: its id comes first."""
+    number = body[6:].partition(b",")[0] if body[:6] == b'{"id":' else b""
+    plain = "".join(each if " " <= each <= "~" and each not in '"\\' else "?" for each in error)
+    answer = b'{"id": %d, "re": "error", "error": "%s"}' % (
+        int(number) if number.isdigit() else 0,
+        plain.encode(),
+    )
+    connection.write(len(answer).to_bytes(4, "big") + answer)
 
 
 def _unmarshalled(code: bytes) -> "list[Module]":

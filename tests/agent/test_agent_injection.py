@@ -295,6 +295,24 @@ def test_a_bundle_that_does_not_load_is_told(node: Daemon) -> None:
     assert child.finish(b"\n") == CLEAN
 
 
+def test_an_agent_whose_standard_library_is_out_of_reach_says_so(node: Daemon) -> None:
+    """In a chroot, or as another user: it stays, and answers each request."""
+    child = node.code("""
+import sys
+sys.path.clear()
+sys.path_importer_cache.clear()
+sys.modules.pop("json", None)
+print("up", flush=True)
+sys.stdin.readline()
+""")
+    peer = node.accept()
+    assert child.hear() == "up"
+    peer.load()
+    for _ in range(2):
+        assert peer.ask("ping").error == "stage 1 does not load: ModuleNotFoundError: No module named 'json'"
+    assert child.finish(b"\n") == CLEAN
+
+
 def test_garbage_from_the_daemon_ends_the_connection_only(node: Daemon) -> None:
     child = node.start("-c", "input()")
     peer = node.accept()
