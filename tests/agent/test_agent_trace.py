@@ -275,3 +275,32 @@ except Late:
     child.process.send_signal(signal.SIGUSR1)
     assert child.hear() == "late"
     assert child.finish()[0] == 0
+
+
+SETTING = """
+import sys, time
+package = sys.modules["_limpet_stage1"]
+backend = package.load("probes").backend()
+real, done = backend.arm, []
+def arm(probe, sites):
+    print("setting", flush=True)
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        pass
+    real(probe, sites)
+    done.append(1)
+backend.arm = arm
+"""
+
+
+def test_an_interruption_waits_until_a_probe_is_set_and_then_it_is_taken_off(shop: Shop) -> None:
+    """Half of it could not be taken off: locks, and a tool's id, would be held for ever."""
+    peer = shop.peer
+    assert peer.evaluate(f"{UNTOUCHED}\n{SETTING}")[0].ok
+    request = peer.send("evaluate", session="s1", source="trace('shop:price')", timeout=None)
+    assert peer.answer(request).text == "setting\n"
+    peer.ask("interrupt", target=request)
+    assert peer.reply(request)[0].interrupted
+    assert peer.value("done") == "[1]"
+    peer.evaluate("del backend.arm")
+    assert peer.evaluate("trace('shop:price', 1)")[0].ok

@@ -31,6 +31,8 @@ from .view import View
 
 GRACE: Final = 1.0
 """Seconds that an interrupted evaluation has to end."""
+SHOW: Final = 10.0
+"""Seconds more for one that is a tool, to show what it has found."""
 LOOP_HOLD: Final = 1.0
 """Seconds that an evaluation may hold the application's event loop without giving way."""
 PACE: Final = 0.05
@@ -254,7 +256,10 @@ class Evaluations:
         assert job.work is not None
         if job.stopping:  # before it began
             raise Interrupted
-        return self._answer(job, job.work(job))
+        value = job.work(job)
+        if type(value) is View:  # nothing but to be shown: then it is, whatever comes meanwhile
+            job.found = lambda: value
+        return self._answer(job, value)
 
     def _answer(self, job: Job, value: Any) -> dict[str, Any]:
         if job.kept:
@@ -271,9 +276,9 @@ class Evaluations:
         """The answer for `raised`; formatting runs code of the exception's, so it is guarded as well."""
         interrupted = bool(job.stopping) and (isinstance(raised, Interrupted) or is_cancellation(raised))
         if interrupted and job.stopping == BY_USER and job.found is not None:
-            with contextlib.suppress(Interrupted):
-                answer: dict[str, Any] = job.guard.call(lambda found: self._answer(job, found()), job.found)
-                return {**answer, "interrupted": True}
+            # No guard: it is text that is there already, and what has interrupted the tool is still firing.
+            job.give_up += SHOW
+            return {**self._answer(job, job.found()), "interrupted": True}
         try:
             error = job.guard.call(format_error, raised, job.stopping if interrupted else "")
         except BaseException as worse:  # noqa: BLE001 - then only its name is told

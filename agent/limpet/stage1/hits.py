@@ -8,7 +8,6 @@ from types import FrameType
 from typing import Any, Final
 
 from .frames import outwards, place_of_frame
-from .interrupt import Interrupted
 from .jobs import Mailbox, current
 from .natives import get_ident, main_thread, monotonic
 from .predicates import Predicate
@@ -176,29 +175,37 @@ def run(
                 rows.append(found)
                 job.say(show(found))
 
-    job.wait(hits.mailbox, 0)  # refuses to hold the event loop before anything is set
-    try:
-        own_threads.add(ident)
-        probing.arm(probe, sites)
-        hits.begin()
-        names = ", ".join(site.name for site in sites[:_NAMED])
-        more = f" and {len(sites) - _NAMED} more" if len(sites) > _NAMED else ""
-        job.say(f"({title} {names}{more}: {hits}, {seconds:g}s; Ctrl-C ends it)", "stderr")
-        while not hits.over and (left := began + seconds - monotonic()) > 0:
-            take(left)
-    except Interrupted:
+    def shown(end: str) -> View:
         took = duration(monotonic() - began)
-        job.found = lambda: view(rows, f"{len(rows):,} in {took}: {BY_USER}")
+        return view(rows, f"{len(rows):,} in {took}: {end}")
+
+    job.wait(hits.mailbox, 0)  # refuses to hold the event loop before anything is set
+    # Until all is shown, for an interruption may come behind the last hit as well.
+    job.found = lambda: shown(BY_USER)
+    try:
+        try:
+            own_threads.add(ident)
+            # Half set, it could not be taken off: it holds a lock, and a tool's id, until it is through.
+            job.shelter(probing.arm, probe, sites)
+            hits.begin()
+            names = ", ".join(site.name for site in sites[:_NAMED])
+            more = f" and {len(sites) - _NAMED} more" if len(sites) > _NAMED else ""
+            job.say(f"({title} {names}{more}: {hits}, {seconds:g}s; Ctrl-C ends it)", "stderr")
+            while not hits.over and (left := began + seconds - monotonic()) > 0:
+                take(left)
+        finally:
+            own_threads.discard(ident)
+            job.shelter(lambda: probing.disarm(probe, forked=False))
+        late = monotonic() + _LATE
+        take(0 if len(rows) == hits.limit else _PASSING)
+        while len(rows) < hits.taken() and monotonic() < late:
+            take(0.05)
+        found = shown(hits.over or "the time is over")
+    except Exception:
+        job.found = None
         raise
-    finally:
-        own_threads.discard(ident)
-        job.shelter(lambda: probing.disarm(probe, forked=False))
-    late = monotonic() + _LATE
-    take(0 if len(rows) == hits.limit else _PASSING)
-    while len(rows) < hits.taken() and monotonic() < late:
-        take(0.05)
-    took = duration(monotonic() - began)
-    return view(rows, f"{len(rows):,} in {took}: {hits.over or 'the time is over'}")
+    job.found = None
+    return found
 
 
 def who() -> tuple[str, str]:

@@ -168,7 +168,7 @@ class Job:
         if self.deadline is not None:
             self.deadline = max(self.deadline, monotonic() + seconds + 1.0)
             if self.told is not None:
-                self.told(self.deadline - monotonic())
+                self.shelter(self.told, self.deadline - monotonic())
 
     def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, where no interruption of this job can land."""
