@@ -66,6 +66,23 @@ def test_without_a_session_nothing_is_kept(idle: Pair) -> None:
     assert "NameError" in (peer.evaluate("x", "")[0].error or "")
 
 
+@pytest.mark.parametrize("last", ["a", "print('x')", "1 / 0", "import asyncio; await asyncio.sleep(0); a"])
+def test_what_is_asked_once_keeps_none_of_the_application_s_objects(node: Daemon, last: str) -> None:
+    """It is gone at once, not when the collector comes: some applications have put that off for ever."""
+    source = (
+        "import gc, sys\nclass Cart: pass\nkept = []\ngc.disable()\nprint(flush=True)\nsys.stdin.readline()"
+    )
+    child = node.code(source)
+    peer = node.accept().load()
+    child.hear()
+    made = "import __main__, weakref\na = __main__.Cart()\n__main__.kept[:] = [weakref.ref(a)]\n"
+    peer.evaluate(f"{made}{last}", "")
+    peer.evaluate("import __main__, time", "s2")
+    peer.evaluate("while __main__.kept[0]() is not None: time.sleep(0.001)", "s2", timeout=10)
+    assert peer.value("__main__.kept[0]() is None", "s2") == "True"
+    assert child.finish(b"\n")[0] == 0
+
+
 def test_a_future_import_holds_for_the_session(idle: Pair) -> None:
     _child, peer = idle
     peer.evaluate("from __future__ import annotations")

@@ -79,6 +79,8 @@ class Sink:
             self._emit("stderr", f"\n… {self._dropped:,} characters more were printed\n")
         self.muted = True
         self.ended = ended
+        if ended:  # it must not keep the evaluation, and the application's objects that this has come across
+            self._emit = self._shelter = _nothing
 
     def tick(self) -> None:
         """Sends what has waited long enough; called again and again by the agent's thread."""
@@ -98,6 +100,10 @@ class Sink:
         self._sent = monotonic()
         for start in range(0, len(text), PIECE):
             self._emit(self._stream, text[start : start + PIECE])
+
+
+def _nothing(*_arguments: Any) -> None:
+    """Nothing is printed any more."""
 
 
 sink: Final[contextvars.ContextVar[Sink | None]] = contextvars.ContextVar("limpet_sink", default=None)
