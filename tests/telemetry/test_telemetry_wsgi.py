@@ -188,3 +188,14 @@ def test_the_route_is_asked_when_the_answer_begins(ends) -> None:
         {}, lambda *_: None
     )
     assert ends[0][2]["route"] == "/carts/<cart>"
+
+
+def test_a_request_whose_body_cannot_be_iterated_ends_and_is_nobody_s_parent() -> None:
+    """A view that forgets its `return` is the usual one."""
+    ended: list[str] = []
+    telemetry.attach("ends", ("wsgi", "request", "exception"), lambda *told: ended.append(told[2]["kind"]))
+    application = wsgi.TelemetryMiddleware(lambda _environ, _start_response: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(TypeError):
+        application({}, lambda *_told: None)
+    assert ended == ["TypeError"]
+    assert telemetry.current_span() is None

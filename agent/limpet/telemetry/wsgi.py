@@ -78,7 +78,11 @@ class TelemetryMiddleware:
         if isinstance(wrapper, type) and isinstance(returned, wrapper):
             request.end()
             return returned
-        return _Body(returned, request)
+        try:
+            return _Body(returned, request)
+        except BaseException as error:  # it is nothing that can be iterated
+            request.end(error)
+            raise
 
 
 class _Request:
