@@ -336,6 +336,29 @@ def test_a_restart_of_the_process_is_said_and_the_session_goes_on_in_the_new_one
     terminal.wait_for("the session's variables went with its process")
 
 
+def test_a_restarted_process_is_left_alone_until_it_is_ready(console: Console) -> None:
+    """What its start-up file looks for may not be loaded before."""
+    terminal, node, _ = console
+    events = node.wait_for(m.Events)
+    ready = False
+
+    def script(request: m.Request) -> Iterator[m.Item | m.Reply]:
+        if isinstance(request, m.Attach):
+            yield m.AttachReply(process="web.1", pid=5555, python="3.11.7", argv=())
+        elif isinstance(request, m.Status):
+            yield status(process("web.1", ready=ready))
+        else:
+            yield from answers(request)
+
+    node.script = script
+    asked = sum(isinstance(each, m.Status) for each in node.requests)
+    node.say(events, m.EventItem(event=Event(at=0, kind="exited", process="web.1", text="web.1 was killed")))
+    node.wait_for(m.Status, asked + 5)
+    assert sum(isinstance(each, m.Attach) for each in node.requests) == 1
+    ready = True
+    terminal.wait_for("web.1: pid 5555")
+
+
 def test_for_a_worker_that_has_ended_the_next_one_is_found() -> None:
     """And what was meant for the one is not evaluated in the other."""
 

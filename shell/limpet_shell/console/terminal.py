@@ -27,6 +27,8 @@ _TRY_NODE: Final = 1.0
 _TRY_PROCESS: Final = 0.2
 """Seconds between attempts to attach to a process that has been restarted."""
 _TRIES: Final = 150
+_UNREADY_TRIES: Final = 50
+"""Attempts for which it is left alone until it is ready; an input does not wait for that."""
 _STARTING_TRIES: Final = 50
 
 
@@ -190,15 +192,24 @@ class Console:
             self._looking = asyncio.ensure_future(self._attach_again())
 
     async def _attach_again(self) -> None:
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
             if self.link.lost or not (self.model.place is None or self.model.stale):
                 return
             # A process that is ready may not have its agent yet: another instance may have answered for it.
+            # One that is not may not have loaded yet what start-up files look for.
             with suppress(LimpetError):
+                if tried < _UNREADY_TRIES and not await self._is_ready():
+                    await asyncio.sleep(_TRY_PROCESS)
+                    continue
                 await self.session.attach_again()
                 self.prompt.refresh()
                 return
             await asyncio.sleep(_TRY_PROCESS)
+
+    async def _is_ready(self) -> bool:
+        """Whether the process that the session was in is ready again, if there is one of that name."""
+        status: messages.StatusReply = await self.link.client.request(messages.Status())
+        return all(each.ready for each in status.processes if each.name == self.model.instance)
 
 
 def run_opened(where: Target, process: str, opening: Opening) -> int:
