@@ -12,10 +12,13 @@ from limpet_supervisor.daemon import figures
 from limpet_supervisor.daemon.counts import Counts
 from limpet_supervisor.daemon.reports import Reports
 from limpet_supervisor.model.spec import HealthSpec
+from limpet_supervisor.model.status import Event
 from limpet_supervisor.runtime import aside, host
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.wire.agent import AgentAnswer
 from support.loop import turn_until
+
+NAMES = ("web.1", "web.2", "job.1")
 
 
 class Agent:
@@ -51,7 +54,7 @@ def test_nothing_is_kept_of_a_process_that_is_gone_though_nobody_asks_for_health
         spec=SimpleNamespace(health=HealthSpec()),
         processes=SimpleNamespace(running={}),
         tree=SimpleNamespace(instances={}, members={}),
-        conditions={},
+        subscribers={},
         publish=lambda *_: None,
     )
     observer: Any = SimpleNamespace()
@@ -91,7 +94,7 @@ def test_a_disk_that_hangs_takes_no_figures_away(monkeypatch: pytest.MonkeyPatch
         spec=SimpleNamespace(health=HealthSpec()),
         processes=SimpleNamespace(running={}),
         tree=SimpleNamespace(instances={}, members={}, in_order=list),
-        conditions={},
+        subscribers={},
     )
     observer: Any = SimpleNamespace()
     reports = Reports(
@@ -108,4 +111,52 @@ def test_a_disk_that_hangs_takes_no_figures_away(monkeypatch: pytest.MonkeyPatch
     assert not known
     released.set()
     turn_until(reactor, lambda: known)
+    reactor.close()
+
+
+def test_a_process_has_been_ready_once_all_of_its_instances_have_that_shall_run() -> None:
+    """Looked at as it happens, and of the one that it happens to: at each change all were gone through."""
+    reactor = Reactor()
+    looked: list[str] = []
+
+    class Instances(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            looked.append(name)
+            return super().__getitem__(name)
+
+    instances = Instances(
+        {name: SimpleNamespace(process=name.partition(".")[0], ready=False, wanted=True) for name in NAMES}
+    )
+    node: Any = SimpleNamespace(
+        reactor=reactor,
+        agents=Agents(),
+        spec=SimpleNamespace(health=HealthSpec()),
+        processes=SimpleNamespace(running={}),
+        tree=SimpleNamespace(instances=instances, members={"web": NAMES[:2], "job": NAMES[2:]}),
+        subscribers={},
+    )
+    observer: Any = SimpleNamespace()
+    health = Reports(
+        node, observer, counts=Counts(), directories=(), control=lambda: None, log=lambda _text: None
+    ).health
+
+    def happens(kind: str, name: str) -> None:
+        looked.clear()
+        for heard in node.subscribers.values():
+            heard(Event(at=0.0, kind=kind, process=name, pid=None, text="", detail={}))
+
+    instances["web.1"].ready = True
+    happens("ready", "web.1")
+    assert not health.has_been_ready("web")
+    assert "job.1" not in looked
+    instances["web.2"].wanted = False
+    happens("stopped", "web.2")
+    assert health.has_been_ready("web")
+    instances["web.1"].ready = False
+    happens("exited", "web.1")
+    assert health.has_been_ready("web")
+    node.tree.members.pop("web")
+    happens("removed", "web.1")
+    assert not health.has_been_ready("web")
+    assert not health.has_been_ready("job")
     reactor.close()

@@ -18,7 +18,7 @@ from limpet_supervisor.model.figures import Figures, Limit
 from limpet_supervisor.model.health import WELL, Line, Result, Status, Vitals
 from limpet_supervisor.model.masking import masked_text
 from limpet_supervisor.model.spec import Liveness
-from limpet_supervisor.model.status import NodeFacts, NodeState
+from limpet_supervisor.model.status import Event, NodeFacts, NodeState
 from limpet_supervisor.model.units import Duration, format_duration, format_size
 from limpet_supervisor.runtime import host
 from limpet_supervisor.runtime.agents import AgentConnection
@@ -300,15 +300,21 @@ class Health:
         """Whether all instances of a process have been ready once."""
         return process in self._been_ready
 
-    def note_ready(self) -> None:
-        """Called after each change: who is ready now has been ready."""
+    def note_ready(self, *processes: str) -> None:
+        """Those of these processes (default: of all) that are ready now have been ready."""
         tree = self._node.tree
-        for process, members in tree.members.items():
-            if process not in self._been_ready and all(
-                each.ready or not each.wanted for each in (tree.instances[name] for name in members)
-            ):
+        for process in processes or tree.members:
+            members = [tree.instances[name] for name in tree.members.get(process, ())]
+            if not members:
+                self._been_ready.discard(process)
+            elif process not in self._been_ready and all(each.ready or not each.wanted for each in members):
                 self._been_ready.add(process)
-        self._been_ready &= tree.members.keys()
+
+    def heard(self, event: Event) -> None:
+        """An event of the node's: only the process that it is about is looked at, of thousands perhaps."""
+        if event.kind in ("ready", "stopped", "removed"):
+            instance = self._node.tree.instances.get(event.process)
+            self.note_ready(instance.process if instance is not None else event.process.rpartition(".")[0])
 
     def lost(self, connection: AgentConnection) -> None:
         """A process is gone, and the results of its checks with it."""

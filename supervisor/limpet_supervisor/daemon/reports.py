@@ -81,7 +81,7 @@ class Reports:
         node.failures = self._quarantine.of
         node.agents.on_lost = self._lost
         self.monitor.listeners[self] = self.health.felt
-        node.conditions[self] = self.health.note_ready
+        node.subscribers[self] = self.health.heard
         self.health.note_ready()
         for name in node.processes.running:
             self.lives(name)
