@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import Counter
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final
 
 from .frames import short
@@ -21,6 +21,8 @@ DEPTH: Final = 200
 """Innermost frames of a stack that are kept."""
 MOST: Final = 20_000
 """Different stacks that are kept; of what else is seen only the number is."""
+TEXT: Final = 8 * 1024 * 1024
+"""Characters of the stacks in `data`, the most frequent first; the others are left out, and counted."""
 _BUSY: Final = 0.05
 """Part of the time between two looks that a thread must have used of a CPU to be counted."""
 _AGENT: Final = "/limpet/agent.py"
@@ -46,7 +48,9 @@ class Sampling:
         self._period = 1 / rate
         self._until = monotonic() + seconds
         self._used: dict[int, float] = {}
-        self._files: dict[str, str] = {}
+        self._frames: dict[tuple[int, int], tuple[str, CodeType]] = {}
+        """By the code's identity, hence with the code, and line. The text is shared by all stacks: of twenty
+        thousand deep ones it would be hundreds of MiB."""
 
     def run(self) -> None:
         """Samples until its end, in the thread that calls it."""
@@ -60,11 +64,16 @@ class Sampling:
 
     def data(self) -> dict[str, Any]:
         """What was seen, as JSON: stacks, the outermost frame first, with their counts."""
-        return {
-            "samples": self.samples,
-            "left_out": self.left_out,
-            "stacks": [[list(stack), count] for stack, count in self.stacks.most_common()],
-        }
+        room = TEXT
+        left_out = self.left_out
+        stacks: list[list[Any]] = []
+        for stack, count in self.stacks.most_common():
+            room -= sum(map(len, stack)) + 4 * len(stack) + 20
+            if room < 0:
+                left_out += count
+            else:
+                stacks.append([list(stack), count])
+        return {"samples": self.samples, "left_out": left_out, "stacks": stacks}
 
     def _look(self) -> None:
         own = get_ident()
@@ -86,11 +95,13 @@ class Sampling:
         found: list[str] = []
         outer: FrameType | None = frame
         while outer is not None and len(found) < DEPTH:
-            code = outer.f_code
+            code, line = outer.f_code, outer.f_lineno
             file = code.co_filename
-            if file not in self._files:
-                self._files[file] = short(file)
-            found.append(f"{code.co_qualname} ({self._files[file]}:{outer.f_lineno})")
+            known = self._frames.get((id(code), line))
+            if known is None:
+                known = f"{code.co_qualname} ({short(file)}:{line})", code
+                self._frames[id(code), line] = known
+            found.append(known[0])
             outer = outer.f_back
         return () if file.endswith(_AGENT) else tuple(reversed(found))
 
