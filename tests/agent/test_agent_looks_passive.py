@@ -249,6 +249,8 @@ def test_nothing_that_is_typed_or_asked_about_is_called(node: Daemon) -> None:
             assert peer.ask("signature", session="s1", source=source, name=it).re == "signature", source
     for what in (*(f"__main__.{name}" for name in ASKED), "'__main__:Trap.not_there'", "'__main__:*'"):
         peer.evaluate(f"trace({what}, seconds=0.01)")
+    refused = peer.evaluate("trace('snare:*')")[0].error or ""
+    assert "what is loaded as 'snare' is no module: it is a Trap" in refused
     child.say("")
     assert child.hear() == "[]"
 

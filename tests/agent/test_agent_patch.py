@@ -141,6 +141,7 @@ def test_all_kinds_of_functions_change_for_whoever_has_a_reference_and_undo_brin
     assert peer.value("[a is b for a, b in zip(before, codes())]") == "[True, True, True]"
     assert peer.value("hasattr(prices, 'fresh')") == "False"
     assert "PatchError: prices is not patched" in refusal(peer, "undo('prices')")
+    assert "PatchError: no module is patched" in refusal(peer, "undo()")
     assert child.finish(b"\n") == (0, "bye\n", "")
 
 

@@ -182,7 +182,7 @@ def _undo(name: str) -> View:
     with _lock:
         last = next((each for each in reversed(patches()) if name in ("", each.module)), None)
         if last is None:
-            raise PatchError(f"{name or 'nothing'} is not patched")
+            raise PatchError(f"{name} is not patched" if name else "no module is patched")
         _refuse_probed([function for function, _, _ in last.changed])
         back = [(function, before) for function, before, since in last.changed if function.__code__ is since]
         _exchange([function for function, _ in back], [before for _, before in back])

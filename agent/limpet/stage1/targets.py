@@ -114,7 +114,9 @@ def loaded(name: str) -> ModuleType:
         LookupError: it has not.
     """
     module = sys.modules.get(name)
-    if module is None or not is_a(module, ModuleType):
+    if module is not None and not is_a(module, ModuleType):
+        raise LookupError(f"what is loaded as {name!r} is no module: it is a {class_name(type(module))}")
+    if module is None:
         inside = _inside(name)
         near = f"; did you mean {inside}?" if inside else ""
         near = near or _near(name, [each for each in list(sys.modules) if type(each) is str])
