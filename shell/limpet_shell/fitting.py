@@ -17,7 +17,9 @@ _BESIDE: Final = 24
 
 
 def fitted(text: str, data: Any, width: int) -> str:
-    """`text` with the lines of its table cut to `width` columns; as it is if it has none, or fits.
+    """`text` with the lines of its table cut to `width` columns; as it is if it has none, or fits, or cannot.
+
+    Columns without a single cell go first.
 
     Args:
         text: what a person reads of a look: a table, then notes.
@@ -38,7 +40,12 @@ def fitted(text: str, data: Any, width: int) -> str:
         return text
     cells = [[line[begin:end].strip() for begin, end in spans] for line in table]
     right = [all(_is_number(row.get(key)) for row in data["rows"]) for key in keys]
+    said = [k for k in range(len(keys)) if any(row[k] for row in cells[1:])]
+    cells = [[row[k] for k in said] for row in cells]
+    right = [right[k] for k in said]
     widths = _widths(cells, right, width)
+    if sum(widths) + _GAP * (len(widths) - 1) > width:
+        return text
     return "\n".join([*(_line(row, widths, right) for row in cells), *notes])
 
 

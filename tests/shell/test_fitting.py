@@ -41,9 +41,17 @@ def test_the_widest_texts_of_a_table_are_cut_in_their_middle(width: int) -> None
     assert ".py:60" in table[2]  # the line stays
 
 
-def test_numbers_are_not_cut_though_the_table_wraps() -> None:
-    table = fitted(TEXT, VIEW.data, 20).split("\n")
-    assert "12,345" in table[1]
+def test_a_table_that_cannot_fit_is_as_it_was_written() -> None:
+    assert fitted(TEXT, VIEW.data, 20) == TEXT
+
+
+def test_a_column_without_a_cell_goes_first() -> None:
+    rows = [{"task": "Task-1", "coroutine": "Server.serve", "at": "sleep tasks.py:649", "by": ""}]
+    view = View("tasks", rows)
+    assert fitted(repr(view), view.data, 42).split("\n") == [
+        "TASK    COROUTINE     AT",
+        "Task-1  Server.serve  sleep tasks.py:649",
+    ]
 
 
 @pytest.mark.parametrize(
