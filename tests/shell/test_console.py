@@ -525,3 +525,9 @@ def test_without_a_node_there_is_no_console() -> None:
     with shop() as place, Terminal(place.arguments("remote"), place.environ) as terminal:
         terminal.wait_for("limpet: bookshop is not running")
         assert terminal.wait() == 69
+
+
+def test_in_a_narrow_terminal_what_it_says_goes_on_between_words() -> None:
+    with remote(columns=40) as made:
+        text = made.terminal.wait_for("[1]>")
+        assert "Python 3.11.7, 1\nrunning loop\n" in text

@@ -68,8 +68,17 @@ class Screen:
             self._put(f"{text}\n")
 
     def notice(self, text: str, style: str = "dim") -> None:
-        """Says something that nobody asked for."""
-        self.lines([self.paint(output.printable_line(line), style) for line in text.split("\n")])
+        """Says something that nobody asked for; a line that is too long goes on between two words."""
+        from textwrap import wrap
+
+        width = max(output.columns() - 1, 1)
+        shown = [output.printable_line(line) for line in text.split("\n")]
+        parts = [
+            part
+            for line in shown
+            for part in (wrap(line, width, break_on_hyphens=False) if len(line) > width else [line])
+        ]
+        self.lines([self.paint(part, style) for part in parts])
 
     def error(self, text: str) -> None:
         """Prints an error of ours."""
