@@ -101,9 +101,11 @@ def served(reader: Reader, value: Any, path: Path) -> str:
         from ipaddress import ip_address
 
         try:
-            ip_address(host.partition("%")[0])
+            numeric = "%" not in str(ip_address(host))  # inet_pton(3) knows no zones
         except ValueError:
-            raise reader.expected(path, 'a numeric address or "localhost"', text) from None
+            numeric = False
+        if not numeric:
+            raise reader.expected(path, 'a numeric address or "localhost"', text)
     return text
 
 
