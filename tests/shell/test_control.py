@@ -23,8 +23,9 @@ def requests(line: str) -> list[m.Request]:
         ("ps", [m.Status()]),
         ("ps web", [m.Status(names=("web",))]),
         ("tree", [m.Tree()]),
-        ("logs", [m.Logs()]),
-        ("logs web -f -n 3", [m.Logs(names=("web",), lines=3, follow=True)]),
+        # More than are shown: one of them may be a traceback.
+        ("logs", [m.Logs(lines=150)]),
+        ("logs web -f -n 3", [m.Logs(names=("web",), lines=115, follow=True)]),
         ("events --last 5", [m.Events(last=5)]),
         ("why web.1", [m.Why(name="web.1")]),
         ("restart web worker", [m.RestartProcess(name="web"), m.RestartProcess(name="worker")]),

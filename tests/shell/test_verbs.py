@@ -211,7 +211,7 @@ def test_logs_follow_until_ctrl_c() -> None:
         assert command.stdout.readline() == "web.2 | later\n"
         command.send_signal(signal.SIGINT)
         assert command.wait(BOUND) == 130
-        assert node.wait_for(m.Logs) == m.Logs(names=("web",), follow=True)
+        assert node.wait_for(m.Logs) == m.Logs(names=("web",), lines=150, follow=True)
 
 
 def test_logs_of_the_node_itself_come_from_its_file_while_it_runs(bookshop: Shops) -> None:
