@@ -96,3 +96,16 @@ def test_a_bug_in_what_is_done_at_regular_times_does_not_end_it(reactor: Reactor
     while left[0]:
         reactor.turn()
     assert [type(bug) for bug in bugs] == [ZeroDivisionError]
+
+
+def test_a_thread_that_comes_too_late_writes_to_nobody() -> None:
+    """The number of the descriptor may be another's by then."""
+    closed = Reactor()
+    closed.close()
+    read, write = os.pipe2(os.O_NONBLOCK)
+    others = [os.dup(write) for _ in range(8)]  # among them, whatever numbers the loop had
+    closed.call_from_thread(lambda: None)
+    with pytest.raises(BlockingIOError):
+        os.read(read, 1)
+    for each in (read, write, *others):
+        os.close(each)

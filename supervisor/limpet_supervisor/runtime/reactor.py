@@ -172,8 +172,9 @@ class Reactor:
         signal.siginterrupt(number, False)
 
     def _wake(self) -> None:
-        with suppress(BlockingIOError):  # full of wake-ups: it will wake
-            os.write(self._wake_write, b"\0")
+        if self._wake_write >= 0:  # else it is closed, and whoever has that number now wants no byte of ours
+            with suppress(BlockingIOError):  # full of wake-ups: it will wake
+                os.write(self._wake_write, b"\0")
 
     def arrived(self) -> frozenset[int]:
         """Signals that have come and whose callbacks have not been called; they are taken."""
@@ -246,11 +247,12 @@ class Reactor:
             self.on_error(error)
 
     def close(self) -> None:
-        """Frees the loop's own descriptors."""
+        """Frees the loop's own descriptors. What other threads still tell it is nobody's."""
         signal.set_wakeup_fd(-1)
         self._epoll.close()
         os.close(self._wake_read)
-        os.close(self._wake_write)
+        wake, self._wake_write = self._wake_write, -1
+        os.close(wake)
 
 
 def _nothing(_number: int, _frame: object) -> None:
