@@ -31,7 +31,9 @@ def test_rows_that_are_encoded_one_by_one_are_the_same(count: int) -> None:
     data = {"kind": "tasks", "rows": rows, "columns": ["ä"], "notes": ["a]}}"]}
     frame = {"id": 7, "re": "evaluated", "data": data, "ok": True}
     assert json.loads(channel.encoded(frame)) == frame
-    assert json.loads(channel.encoded({**frame, "data": channel.in_json(data)})) == frame
+    found = json.loads(channel.encoded({**frame, "data": channel.in_json(data)}))
+    assert found == frame
+    assert list(found["data"]) == list(data)
 
 
 def test_the_interpreter_s_lock_is_not_kept_for_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +48,7 @@ def test_the_interpreter_s_lock_is_not_kept_for_all_rows(monkeypatch: pytest.Mon
     monkeypatch.setattr(channel.json, "dumps", dumps)
     monkeypatch.setattr(channel, "give_way", lambda: turns.append(None))
     channel.in_json({"kind": "tasks", "rows": [{"task": str(number)} for number in range(1000)]})
-    assert len(lengths) == 1001
+    assert 1000 < len(lengths) < 1010
     assert max(lengths) < 100
     assert len(turns) == 20
 

@@ -34,8 +34,9 @@ def in_json(data: dict[str, Any]) -> Encoded:
         rows.append(json.dumps(row, ensure_ascii=False))
         if number % ROWS == 0:
             give_way()
-    around = json.dumps({**{key: value for key, value in data.items() if key != "rows"}, "rows": []})
-    return Encoded(f"{around[:-2]}{', '.join(rows)}]}}")
+    facts = {key: json.dumps(value, ensure_ascii=False) for key, value in data.items() if key != "rows"}
+    found = {key: facts.get(key, f"[{', '.join(rows)}]") for key in data}
+    return Encoded(f"{{{', '.join(f'{json.dumps(key)}: {text}' for key, text in found.items())}}}")
 
 
 def encoded(frame: dict[str, Any]) -> str:

@@ -47,9 +47,10 @@ def slices(*, force: bool) -> Iterator[list[Any]]:
             f"{count * 8 >> 20:,} MiB meanwhile; with force=True it is done"
         )
     objects = gc.get_objects()
+    objects.reverse()  # the oldest come first, and a list is cut cheaply at its end
     try:
         while objects:
-            part = objects[-SLICE:]
+            part = objects[: -SLICE - 1 : -1]
             # A long list is not freed in one go either.
             del objects[-SLICE:]
             yield part
