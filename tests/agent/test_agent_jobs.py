@@ -135,3 +135,20 @@ finally:
     assert error.count("Traceback") == 1
     assert error.endswith("\nInterrupted")
     assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_who_has_too_many_evaluations_is_told_what_to_do_and_may_look_at_them(idle: Pair) -> None:
+    child, peer = idle
+    source = "import time\nprint('go')\nwhile True:\n    time.sleep(0.01)"
+    running = [peer.send("evaluate", session="", source=source, timeout=None) for _ in range(64)]
+    assert [peer.answer(each).text for each in running] == ["go\n"] * 64
+    refused = peer.evaluate("1")[0]
+    assert refused.re == "error"
+    assert "64 evaluations run already" in (refused.error or "")
+    assert "limpet ctl jobs" in (refused.error or "")
+    assert len(peer.ask("inspect", what="jobs", arguments={}).data["rows"]) == 64
+    for each in running:
+        peer.ask("interrupt", target=each)
+    assert all(peer.reply(each)[0].interrupted for each in running)
+    assert peer.value("1") == "1"
+    assert child.finish(b"\n") == (0, "bye\n", "")

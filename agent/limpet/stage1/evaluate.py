@@ -45,6 +45,8 @@ STALL: Final = 0.1
 """Seconds of the event loop, or of all other threads, that are worth telling."""
 RUNNING: Final = 64
 """Evaluations at once, those abandoned included."""
+LOOKS: Final = 8
+"""Looks at once beyond these: who finds that there are too many wants to see them."""
 
 
 class Evaluations:
@@ -123,7 +125,7 @@ class Evaluations:
 
     def inspect(self, request: int, what: str, arguments: dict[str, Any], timeout: float | None) -> None:
         """Takes a look by its name; its answer's `data` is what it found."""
-        self._begin(Job(request, Session(""), timeout), lambda _job: look(what, arguments))
+        self._begin(Job(request, Session(""), timeout), lambda _job: look(what, arguments), RUNNING + LOOKS)
 
     def interrupt(self, request: int) -> str:
         """Interrupts an evaluation; it answers for itself when it has ended, or is abandoned."""
@@ -214,9 +216,12 @@ class Evaluations:
 
     # --- one evaluation, in its own thread -------------------------------------------------------------
 
-    def _begin(self, job: Job, work: Callable[[Job], Any]) -> None:
-        if len(self._jobs) >= RUNNING:
-            raise RuntimeError(f"{RUNNING} evaluations run already, abandoned ones included")
+    def _begin(self, job: Job, work: Callable[[Job], Any], most: int = RUNNING) -> None:
+        if len(self._jobs) >= most:
+            raise RuntimeError(
+                f"{len(self._jobs)} evaluations run already, abandoned ones included: see `limpet ctl jobs`; "
+                "what does not end, ends with its process"
+            )
         job.work = work
         job.others = self._jobs
         request = job.request
