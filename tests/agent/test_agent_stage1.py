@@ -5,7 +5,7 @@ import marshal
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from limpet_supervisor.daemon.bundle import Stage1
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.wire import agent as wire
 from support.agent import SOURCES, Daemon, bundle, daemon
+from support.loop import turn_until
 
 OURS = sys.version.split()[0]
 
@@ -183,9 +184,3 @@ def test_of_an_agent_that_is_gone_nobody_waits_for_an_answer(tmp_path: Path, rea
     turn_until(reactor, lambda: bool(answered))
     assert answered == [GONE]
     agents.close()
-
-
-def turn_until(reactor: Reactor, done: Callable[[], bool]) -> None:
-    """Turns the loop until it is so."""
-    while not done():
-        reactor.turn()
