@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support.agent import Child, Daemon, Peer
+from support.agent import Child, Daemon, Peer, until
 
 Pair = tuple[Child, Peer]
 
@@ -406,3 +406,37 @@ def test_a_signal_s_handler_that_prints_in_the_middle_of_a_print_holds_up_nobody
     assert reply.ok, reply.error
     assert out.count("told\n") == 300
     assert child.finish(b"x\n\n") == (0, "beating\nbye\n", "")
+
+
+ENDS = """
+import asyncio, sys
+loop = asyncio.new_event_loop()
+def block():
+    print("up", flush=True)
+    sys.stdin.readline()
+    loop.stop()
+loop.call_soon(block)
+loop.run_forever()
+print("ended", flush=True)
+sys.stdin.readline()
+loop.run_until_complete(asyncio.sleep(0))
+loop.close()
+"""
+
+
+def test_an_await_that_a_loop_has_not_come_to_when_it_ends_ends_as_well(node: Daemon) -> None:
+    """Its thread would wait for ever; and the loop may run once more, and then must not run it."""
+    child = node.code(ENDS)
+    peer = node.accept().load()
+    assert child.hear() == "up"
+    asked = peer.send("evaluate", session="s1", source="import asyncio\nawait asyncio.sleep(0)", timeout=None)
+    until(
+        lambda: any(
+            "on_loop" in row["at"] for row in peer.ask("inspect", what="jobs", arguments={}).data["rows"]
+        ),
+        "the evaluation",
+    )
+    child.say("")
+    assert child.hear() == "ended"
+    assert "the event loop has ended" in (peer.reply(asked)[0].error or "")
+    assert child.finish(b"\n") == (0, "", "")

@@ -2,18 +2,22 @@
 
 import contextvars
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from .interrupt import Guard, Guarded, Interrupted
 from .jobs import Job
-from .loops import running_loops
+from .loops import running_loops, runs
+
+_LOOK: Final = 1.0
+"""Seconds between two looks at whether the loop still runs."""
 
 
 def on_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Runs `coroutine` as a task on the application's running loop; without one, on its own.
 
     Raises:
-        Interrupted: it was, or the loop ended before it.
+        Interrupted: it was.
+        RuntimeError: the loop ended before it.
     """
     loops = running_loops()
     if not loops:
@@ -23,6 +27,8 @@ def on_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
     wrapped = _guarded(job, coroutine, result)
 
     def begin() -> None:
+        if result:  # the loop had ended, and runs again
+            return
         if job.stopping:
             give_up(Interrupted())
             return
@@ -48,7 +54,9 @@ def on_loop(job: Job, coroutine: Coroutine[Any, Any, Any]) -> Any:
         job.loop.call_soon_threadsafe(begin, context=contextvars.copy_context())
     except RuntimeError as closed:
         give_up(closed)
-    job.arrived.acquire()
+    while not job.arrived.acquire(timeout=_LOOK):
+        if job.task is None and not result and not runs(job.loop):
+            give_up(RuntimeError("the event loop has ended, and has not come to this"))
     return _result(result)
 
 
