@@ -45,6 +45,7 @@ STALL: Final = 0.1
 """Seconds of the event loop, or of all other threads, that are worth telling."""
 RUNNING: Final = 64
 """Evaluations at once, those abandoned included."""
+FAILED: Final = "the agent's evaluations have failed, and begin anew: `limpet events` says why"
 LOOKS: Final = 8
 """Looks at once beyond these: who finds that there are too many wants to see them."""
 
@@ -187,6 +188,8 @@ class Evaluations:
             self._lock = allocate_lock()
         jobs = list(self._jobs.values())
         for job in jobs:
+            if not forked and not job.answered:  # heard only if it is just this service that ends
+                self._send({"id": job.request, "re": "error", "error": FAILED})
             job.answered = True
             if job.sink is not None:
                 job.sink.muted = True

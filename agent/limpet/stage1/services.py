@@ -31,8 +31,27 @@ class Services:
         return self._services.get(name)
 
     def tick(self) -> float:
-        """Does what is due; seconds until the next time."""
-        return min((service.tick() for service in list(self._services.values())), default=3600.0)
+        """Does what is due; seconds until the next time.
+
+        A service that raises is dropped and the daemon told: raised here, it would cost the connection, that
+        of the next time as well, and every console with it. Whoever asks for it again begins it anew.
+        """
+        wait = 3600.0
+        for name, service in list(self._services.items()):
+            try:
+                wait = min(wait, service.tick())
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it is told, and the others go on
+                self._drop(name, failure)
+        return wait
+
+    def _drop(self, name: str, failure: Exception) -> None:
+        service = self._services.pop(name)
+        try:
+            error = f"{type(failure).__name__}: {failure}"
+            service.close(forked=False)
+        except Exception as worse:  # noqa: BLE001 - it has failed already: its end is best effort
+            error = f"{type(failure).__name__}, and {type(worse).__name__} as it was ended"
+        self._send({"id": 0, "item": "failed", "data": {"service": name, "error": error}})
 
     def close(self, *, forked: bool) -> None:
         """Ends them."""

@@ -7,17 +7,18 @@ HTTP, has none of it.
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from limpet_supervisor.errors import ConfigError, LimpetError
 from limpet_supervisor.model.health import Vitals
+from limpet_supervisor.model.masking import masked_text
 from limpet_supervisor.model.spec import Liveness
 from limpet_supervisor.model.units import format_duration
 from limpet_supervisor.runtime.agents import WANT, AgentConnection
 from limpet_supervisor.runtime.aside import Aside
 from limpet_supervisor.wire import messages as m
 
-from .changes import Changes
+from .changes import Changes, Key
 from .control import Answer, Control
 from .counts import Counts
 from .figures import Sampler
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
     from .http import Endpoint
     from .metrics import Metrics
     from .push import Push
+
+SERVICES: Final = {
+    "evaluate": "evaluations",
+    "checks": "health checks",
+    "levels": "levels",
+    "vitals": "vitals",
+    "samplings": "profiles",
+}
+"""The services of an agent, in words."""
+_REASON: Final = 300
 
 
 class Reports:
@@ -93,8 +104,27 @@ class Reports:
                 self.health.pushed(connection, data)
             case "vitals":
                 self.monitor.pushed(connection, data)
+            case "failed":
+                self._failed(connection, data)
             case str() if kind == WANT:
                 self._wants.wanted(connection)
+
+    def _failed(self, connection: AgentConnection, data: Any) -> None:
+        """A service of an agent has failed; it is told once of each."""
+        match data:
+            case {"service": str(service), "error": str(error)} if service in SERVICES:
+                reason = masked_text(error[:_REASON])
+            case _:
+                self.health.garbage += 1
+                return
+
+        def tell(_fails: bool, _untold: int) -> None:
+            process = self.health.name_of(connection)
+            text = f"{process}: the agent's {SERVICES[service]} have failed and are left out: {reason}"
+            detail = {"service": service, "process": process, "reason": reason}
+            self._node.publish("agent_failed", connection.process, text, connection.pid, detail)
+
+        self._changes.now(Key(connection, f"agent {service}"), tell, fails=True)
 
     def _lost(self, connection: AgentConnection) -> None:
         self._wants.lost(connection)

@@ -167,6 +167,7 @@ EVENTS: Final = {
     "check_passed": "a check of a process that failed passes again",
     "handler_failed": "a handler of a process's telemetry raises and is left out; `detail` is as in `status`",
     "handler_recovered": "such a handler works again",
+    "agent_failed": "a part of the agent in a process fails and is left out; its other parts go on",
     "push_failing": "metrics cannot be pushed to where they shall, since now; and why",
     "push_recovered": "metrics are pushed again",
     "node_ready": "everything is ready",
