@@ -7,6 +7,7 @@ tell whether something grows.
 import resource
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -56,27 +57,30 @@ class Sampler:
         if now - self._last.at < _FRESH:
             then(self._last)
             return
-        first = not self._waiting
-        self._waiting.append((then, failed))
-        if not first:
+        if self._waiting:
+            self._waiting.append((then, failed))
             return
         instances = self._node.tree.in_order()
         pids = [(each.name, each.pid) for each in instances if each.pid is not None]
+        self._waiting.append((then, failed))
 
         def measured(found: dict[str, Figures]) -> None:
             after = self._node.reactor.now()
             here = self._node.tree.instances
-            figures = tuple(self._figures(each.name, found) for each in instances if each.name in here)
-            self._last = Taken(after, figures, after - now)
-            self._keep(after, figures, instances)
+            try:
+                figures = tuple(self._figures(each.name, found) for each in instances if each.name in here)
+                self._keep(after, figures, instances)
+            except Exception as error:
+                # Else all who come later wait with those who wait now, for ever.
+                not_measured(LimpetError("It could not be measured", f"{type(error).__name__}: {error}"))
+                raise
+            last = self._last = Taken(after, figures, after - now)
             waiting, self._waiting = self._waiting, []
-            for tell, _ in waiting:
-                tell(self._last)
+            self._node.reactor.call_each(partial(tell, last) for tell, _ in waiting)
 
         def not_measured(error: LimpetError) -> None:
             waiting, self._waiting = self._waiting, []
-            for _, tell in waiting:
-                tell(error)
+            self._node.reactor.call_each(partial(tell, error) for _, tell in waiting)
 
         self._aside.do(lambda: measure(pids), measured, not_measured)
 

@@ -337,8 +337,16 @@ class Health:
             self._limits = lines
             self._limits_at = self._node.reactor.now()
             waiting, self._waiting = self._waiting, []
-            for each in waiting:
-                each()
+            self._node.reactor.call_each(waiting)
+
+        def known(limits: tuple[Limit, ...], figures: tuple[Figures, ...]) -> None:
+            try:
+                lines = tuple(self._out(limits, figures))
+            except Exception as error:
+                # Else all who come later wait with those who wait now, for ever.
+                failed(LimpetError("It could not be judged", f"{type(error).__name__}: {error}"))
+                raise
+            told(lines)
 
         def failed(error: LimpetError) -> None:
             told((Line("disk", Status.UNKNOWN, reason=error.why, critical=False),))
@@ -346,7 +354,7 @@ class Health:
         def sampled(taken: Taken) -> None:
             self._aside.do(
                 lambda: host.limits(*directories),
-                lambda limits: told(tuple(self._out(limits, taken.figures))),
+                lambda limits: known(limits, taken.figures),
                 failed,
             )
 

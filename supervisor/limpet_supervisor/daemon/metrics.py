@@ -6,6 +6,7 @@ who ask while one is on its way get the same. An agent that is late is left out,
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from limpet_supervisor import __version__
@@ -79,7 +80,8 @@ class Metrics:
         self._sampler = sampler
         self._counts = counts
         self._control = control
-        self._aside = Aside(node.reactor)
+        # What was given up goes on in its thread, and changes what the next would change beside it.
+        self._aside = Aside(node.reactor, left=1)
         self._application = Application()
         self._scrapes = 0
         self._waiting: list[tuple[Make, Then]] = []
@@ -132,9 +134,9 @@ class Metrics:
         self._waiting = [each for each in waiting if made and each[0] not in made]
         if self._waiting:
             self._begin()
-        for make, then in waiting:
-            if not made or make in made:
-                then(made.get(make))
+        self._node.reactor.call_each(
+            partial(then, made.get(make)) for make, then in waiting if not made or make in made
+        )
 
     # -- agents -------------------------------------------------------------------------------------------
 
@@ -188,6 +190,13 @@ class Metrics:
     # -- text ---------------------------------------------------------------------------------------------
 
     def _render(self, figures: tuple[Figures, ...], asked: list[Asked], late: list[AgentConnection]) -> None:
+        try:
+            self._compose(figures, asked, late)
+        except Exception:
+            self._tell({})  # else all who come later wait with those who wait now, for ever
+            raise
+
+    def _compose(self, figures: tuple[Figures, ...], asked: list[Asked], late: list[AgentConnection]) -> None:
         """Takes all that the loop knows, and has the rest done beside it."""
         tree = self._node.tree
         of_instance = {each.name: each for each in figures}

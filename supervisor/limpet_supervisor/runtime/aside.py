@@ -22,7 +22,6 @@ _WAITING: Final = 64
 _WITHIN: Final = 4.0
 """Seconds after which a piece is given up; its thread ends when the kernel lets it."""
 _LEFT: Final = 4
-"""Threads of pieces that were given up, from which on nothing more is begun before one of them has ended."""
 _WHAT: Final = "It could not be looked at"
 
 Result = TypeVar("Result")
@@ -30,10 +29,16 @@ Piece = tuple[Callable[[], Any], Callable[[Any], None], Callable[[LimpetError], 
 
 
 class Aside:
-    """Runs functions in another thread and tells the loop what came of them."""
+    """Runs functions in another thread and tells the loop what came of them.
 
-    def __init__(self, reactor: Reactor) -> None:
+    Args:
+        left: threads of pieces that were given up, from which on nothing more is begun before one of them has
+            ended. 1: no two pieces ever run at once, so that they may share what they change.
+    """
+
+    def __init__(self, reactor: Reactor, left: int = _LEFT) -> None:
         self._reactor = reactor
+        self._most_left = left
         self._waiting: deque[Piece] = deque()
         self._current: object | None = None
         self._timer: Timer | None = None
@@ -97,7 +102,7 @@ class Aside:
             self._left += 1
             fail(f"the kernel has not answered for {_WITHIN:g}s: a process, or a disk, waits for a device")
 
-        if self._left >= _LEFT:
+        if self._left >= self._most_left:
             why = "what was looked at before still waits for the kernel: a process, or a disk, hangs"
             self._reactor.call_soon(lambda: fail(why))
             return

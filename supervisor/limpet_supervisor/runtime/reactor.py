@@ -12,7 +12,7 @@ import select
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import IntEnum
 from math import isnan
@@ -156,6 +156,14 @@ class Reactor:
             raise error
 
         self.call_soon(fail)
+
+    def call_each(self, callbacks: Iterable[Callable[[], None]]) -> None:
+        """Calls each of them now; what one raises comes up in a turn of its own, after the others."""
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception as error:  # noqa: BLE001 - a bug in one, which the loop is told of
+                self.raise_soon(error)
 
     def call_from_thread(self, callback: Callable[[], None]) -> None:
         """The same from any other thread, and from there only: it wakes the loop."""
