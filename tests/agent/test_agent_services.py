@@ -1,6 +1,6 @@
 """A fault in one part of the agent costs neither the others nor the connection."""
 
-from support.agent import Child, Peer
+from support.agent import Child, Peer, until
 
 Pair = tuple[Child, Peer]
 
@@ -34,4 +34,27 @@ def test_whoever_waits_for_an_evaluation_is_told_when_those_have_failed(idle: Pa
     told = peer.answer(0)
     assert (told.item, told.data["service"]) == ("failed", "evaluate")
     assert peer.value("1 + 1") == "2"
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_requests_that_cannot_be_answered_take_no_thread_without_limit(idle: Pair) -> None:
+    """A disk that hangs, or a lock of the application's, left a thread for each key pressed at a console."""
+    child, peer = idle
+    stuck = """
+import _thread, sys
+gate = _thread.allocate_lock(); gate.acquire()
+checked = sys.modules["_limpet_stage1"].load("source").check
+def hangs(*arguments):
+    with gate:
+        return checked(*arguments)
+sys.modules["_limpet_stage1.source"].check = hangs
+"""
+    assert peer.evaluate(stuck)[0].ok
+    waiting = [peer.send("check", session="s1", source="1 + 1") for _ in range(16)]
+    refused = peer.ask("check", session="s1", source="1 + 1")
+    assert refused.re == "error"
+    assert "16 requests wait in this process already" in (refused.error or "")
+    assert peer.value("gate.release()") is None
+    assert {peer.reply(request)[0].state for request in waiting} == {"complete"}
+    until(lambda: peer.ask("check", session="s1", source="1 + 1").re == "checked", "room for another")
     assert child.finish(b"\n") == (0, "bye\n", "")

@@ -15,6 +15,9 @@ from .channel import Channel
 from .loading import load
 from .natives import start_new_thread
 
+APART: Final = 16
+"""Threads that answer requests at once: a disk that is stuck keeps each of them."""
+
 _Answer = dict[str, Any]
 
 
@@ -24,6 +27,8 @@ class _Agent:
     def __init__(self, connection: Connection) -> None:
         self.channel = Channel(connection)
         self.services = services.begin(self.channel.send)
+        self._asides: set[int] = set()
+        """Requests that threads of their own answer; only the agent's thread adds to them."""
 
     def handle(self, frame: dict[str, Any]) -> None:
         """Answers one request, now or from a thread of its own."""
@@ -112,6 +117,13 @@ class _Agent:
 
     def _apart(self, request: int, kind: str, work: Callable[[], _Answer]) -> None:
         """Answers from a thread of its own: a slow disk never keeps the agent from hearing."""
+        if len(self._asides) >= APART:
+            self.fail(
+                request,
+                f"{len(self._asides)} requests wait in this process already, each in a thread of its own: "
+                "what they read does not come, of a disk for instance; try again when it does",
+            )
+            return
         output: Any = load("output")
         threads: Any = load("threads")
 
@@ -128,9 +140,15 @@ class _Agent:
             else:
                 self._answer(request, kind, answer)
             finally:
+                self._asides.discard(request)
                 threads.forget_thread()
 
-        start_new_thread(run, ())
+        self._asides.add(request)
+        try:
+            start_new_thread(run, ())
+        except BaseException:
+            self._asides.discard(request)
+            raise
 
 
 def _completions(source: str, namespace: dict[str, Any]) -> _Answer:
