@@ -1,8 +1,10 @@
 """Captured output, with real FIFOs and processes: nothing is lost, torn or out of order."""
 
+import fcntl
 import json
 import os
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 from limpet_supervisor.errors import LimpetError, NoSuchProcess
 from limpet_supervisor.model.spec import Log
 from limpet_supervisor.runtime.lines import plain
+from limpet_supervisor.runtime.pump import BUFFER
 from limpet_supervisor.runtime.source import Counters
 from support.output import Rig, rig
 
@@ -213,7 +216,7 @@ def test_something_else_at_the_fifos_path_is_replaced(tmp_path):
 
 def test_a_fifo_that_cannot_be_made_is_an_error_with_its_path(tmp_path):
     with rig(tmp_path) as node:
-        node.fifos.rmdir()
+        shutil.rmtree(node.fifos)
         with pytest.raises(LimpetError, match=r"web\.1\.out.*No such file"):
             node.open()
         node.fifos.mkdir()
@@ -292,6 +295,68 @@ def test_no_line_is_lost_when_the_reader_is_killed_and_a_successor_comes(tmp_pat
         wanted += ["begun ended 0", *(f"ended {number}" for number in range(1, 20_000))]
         assert plain_lines([node.file()], form) == wanted
         assert process.returncode == 0
+
+
+KILLED = """
+import os, signal, sys
+from limpet_supervisor.model.spec import Log
+from limpet_supervisor.model.units import Size
+from limpet_supervisor.runtime.inhand import InHand
+from limpet_supervisor.runtime.output import Output
+from limpet_supervisor.runtime.reactor import Reactor
+fifos, logs, form, where, longest = sys.argv[1:]
+write, end, take = os.write, InHand.end, InHand.take
+blocks = []
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+def written(fd, data):
+    if len(blocks) == 2 and where == "before it grows":
+        die()
+    if len(blocks) == 2 and where == "half written":
+        write(fd, data[:len(data) // 2 + 3])
+        die()
+    return write(fd, data)
+def ended(self):
+    blocks.append(1)
+    if len(blocks) == 3 and where == "taken":
+        die()
+    end(self)
+def taken(self, fd, count):
+    if len(blocks) == 2 and where == "written":
+        die()
+    take(self, fd, count)
+os.write, InHand.end, InHand.take = written, ended, taken
+reactor = Reactor()
+output = Output(reactor, fifos, logs)
+output.open("web.1", Log(format=form, max_bytes=Size(int(longest)), backups=99))
+reactor.run()
+"""
+
+
+@pytest.mark.parametrize("form", ["raw", "prefix", "json"])
+@pytest.mark.parametrize("longest", [0, 200_000], ids=["one file", "rotated"])
+@pytest.mark.parametrize("where", ["before it grows", "half written", "written", "taken"])
+def test_a_block_that_was_in_hand_when_the_reader_was_killed_is_not_lost(tmp_path, form, longest, where):
+    """Nor torn, nor there twice, but for what was rotated in the middle of it."""
+    (tmp_path / "fifo").mkdir()
+    os.mkfifo(tmp_path / "fifo" / "web.1.out")
+    fifo = os.open(tmp_path / "fifo" / "web.1.out", os.O_RDWR)
+    fcntl.fcntl(fifo, fcntl.F_SETPIPE_SZ, 1024 * 1024)
+    wanted = [f"line {number:06}" for number in range(40_000)]
+    assert os.write(fifo, "".join(f"{line}\n" for line in wanted).encode()) == 480_000
+    arguments = [tmp_path / "fifo", tmp_path / "log", form, where, longest]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, arguments)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with rig(tmp_path) as node:
+        node.open(format=form, max_bytes=longest, backups=99)
+        node.settle()
+        found = plain_lines(node.all_files(), form)
+    os.close(fifo)
+    if longest and found != wanted:
+        assert set(wanted) <= set(found)
+        assert len(found) - len(wanted) <= BUFFER / len("line 000000\n") + 1
+    else:
+        assert found == wanted
 
 
 @pytest.mark.parametrize("form", ["raw", "prefix", "json"])

@@ -81,7 +81,7 @@ def test_what_a_closed_process_could_not_write_is_written_once_there_is_room(tmp
             node.settle()
             node.write(b"two\n")
             node.output.close("web.1")
-            assert list(node.fifos.iterdir()) == []
+            assert list(node.fifos.glob("*.out")) == []
         node.until(lambda: (node.logs / "web.1.log").exists() and node.file() == b"one\ntwo\n")
 
 

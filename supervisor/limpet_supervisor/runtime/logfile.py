@@ -9,6 +9,7 @@ from typing import Final
 from limpet_supervisor.model.spec import Log
 from limpet_supervisor.runtime.backups import Cap, Packer, shift
 from limpet_supervisor.runtime.history import Arrivals
+from limpet_supervisor.runtime.inhand import InHand
 
 _RETRY: Final = 1.0
 """Seconds until a file is tried to be rotated for its age again, at least."""
@@ -39,6 +40,7 @@ class LogFile:
         packer: Packer | None = None,
         compress: bool = False,
         cap: Cap | None = None,
+        in_hand: InHand | None = None,
     ) -> None:
         """Opens nothing yet.
 
@@ -51,6 +53,7 @@ class LogFile:
             packer: whose names are not to change while backups are rotated.
             compress: whether it compresses them.
             cap: of all files of the node together.
+            in_hand: is told before it grows.
         """
         self.path = path
         self.users = 0
@@ -71,7 +74,9 @@ class LogFile:
         self._packer = packer or Packer()
         self._compress = compress
         self._cap = cap
+        self._in_hand = in_hand
         self._fd = -1
+        self._inode = 0
         self._size = 0
         self._limit = 0
         self._line_end = 0  # offset after the last line end
@@ -104,6 +109,7 @@ class LogFile:
         regular = stat.S_ISREG(facts.st_mode)
         self._size = self._line_end = facts.st_size if regular else 0
         self._limit = self._max_bytes if regular else 0
+        self._inode = facts.st_ino if regular else 0
         if self._max_age is not None:
             self._due = time.monotonic() + self._max_age - self._age(facts) if regular else math.inf
         if not self._total:
@@ -153,6 +159,8 @@ class LogFile:
                         stop = data.rfind(b"\n", start, stop) + 1 or stop
                     if self._fd < 0:  # it had to give up what it had
                         continue
+                if self._in_hand is not None and self._inode:
+                    self._in_hand.grows(self.path, self._inode, self._size)
                 try:
                     taken = os.write(self._fd, view[start:stop])
                 except OSError as error:

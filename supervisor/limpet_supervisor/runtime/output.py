@@ -20,6 +20,7 @@ from limpet_supervisor.model.spec import Log
 from limpet_supervisor.runtime.backups import Cap, Packer
 from limpet_supervisor.runtime.foreground import Foreground
 from limpet_supervisor.runtime.history import Batch, last_lines
+from limpet_supervisor.runtime.inhand import InHand
 from limpet_supervisor.runtime.labels import Journal, Names, is_journal
 from limpet_supervisor.runtime.listeners import Follower, Match
 from limpet_supervisor.runtime.logfile import LogFile, log_path
@@ -69,7 +70,8 @@ class Output:
         self._listeners: list[Follower | Match] = []
         self._packer = Packer()
         self._cap = Cap(most, log_directory, self._packer.names) if most else None
-        self._pump = Pump(self._failed)
+        self._in_hand = InHand(fifo_directory)
+        self._pump = Pump(self._failed, self._in_hand)
         if stdout is not None:
             labels = Journal() if is_journal(stdout, os.environ) else Names(color=color)
             self._pump.foreground = Foreground(stdout, self._pump.wake, labels)
@@ -106,6 +108,8 @@ class Output:
             raise LimpetError(f"cannot make {path}", error.strerror or str(error)) from error
         file: LogFile | None = None
         if file_path := log_path(self._log_directory, name, log):
+            if adopted:
+                self._in_hand.recover(name, fd, file_path)
             file = self._files.get(file_path)
             if file is None or not file.users:
                 file = self._files[file_path] = LogFile(
@@ -117,6 +121,7 @@ class Output:
                     packer=self._packer,
                     compress=log.compress,
                     cap=self._cap,
+                    in_hand=self._in_hand,
                 )
             file.users += 1
             file.shared = file.shared or file.users > 1
@@ -311,6 +316,7 @@ class Output:
             self._pump.command(partial(self._pump.close, source, keep=keep, final=True))
         self._sources.clear()
         self._pump.stop()
+        self._in_hand.close()
         self._packer.stop()
 
 

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Final
 
 from limpet_supervisor.runtime.foreground import Foreground
+from limpet_supervisor.runtime.inhand import InHand
 from limpet_supervisor.runtime.source import RETRY_SECONDS, Source
 
 BUFFER: Final = 128 * 1024
@@ -44,10 +45,16 @@ class Pump:
     pays for a wake-up, and is looked at every half millisecond: that is faster for the writer, and cheaper.
     """
 
-    def __init__(self, failed: Callable[[Exception], None]) -> None:
-        """Begins at once; `failed` is told, in our thread, of an exception that should not have come up."""
+    def __init__(self, failed: Callable[[Exception], None], in_hand: InHand) -> None:
+        """Begins at once.
+
+        Args:
+            failed: is told, in our thread, of an exception that should not have come up.
+            in_hand: keeps what is being moved.
+        """
         self.foreground: Foreground | None = None
         self._failed = failed
+        self._in_hand = in_hand
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
         self._hot: dict[int, Source] = {}
@@ -180,30 +187,42 @@ class Pump:
         return waiting.poll(seconds * 1000)
 
     def _pull(self, source: Source) -> int:
-        """Reads once from a source, and returns how much."""
-        try:
-            count = os.readv(source.fd, [self._view])
-        except BlockingIOError:
+        """Moves a block from a source, and returns how many bytes."""
+        count = self._look(source)
+        if not count:
             return 0
         source.pulled = time.monotonic()
         if count * 2 > source.capacity < _LARGE_PIPE:
             self._enlarge(source)
-        source.take(self._buffer, count, self.foreground, more=count == BUFFER)
-        while source.holding:
-            count += self._pull_rest(source)
+        self._move(source, count)
+        while source.holding:  # once more, at once: the rest of a line, if it is there
+            rest = self._look(source)
+            self._move(source, rest)
+            count += rest
         if source.pending:
             self._hold(source)
         self._note_open(source)
         return count
 
-    def _pull_rest(self, source: Source) -> int:
-        """Reads once more, at once: the rest of a line, if it is there."""
+    def _look(self, source: Source) -> int:
+        """Copies what is in the FIFO into the buffer."""
+        if source.owed:  # its file had not taken all of it
+            self._in_hand.take(source.fd, source.owed)
+            source.owed = 0
+        return self._in_hand.look(source.fd, self._view)
+
+    def _move(self, source: Source, count: int) -> None:
+        """The buffer's first bytes to file and listeners; then they are taken out of the FIFO."""
+        in_hand = self._in_hand
+        in_hand.begin(source.name, self._view[:count])
         try:
-            count = os.readv(source.fd, [self._view])
-        except BlockingIOError:
-            count = 0
-        source.take(self._buffer, count, self.foreground, more=count == BUFFER)
-        return count
+            source.take(self._buffer, count, self.foreground, more=count == BUFFER)
+        finally:
+            if source.pending:  # Guarantee: it stays in the FIFO until it is written.
+                source.owed = count
+            else:
+                in_hand.take(source.fd, count)
+            in_hand.end()
 
     def _enlarge(self, source: Source) -> None:
         """A pipe that was found half full gets more room, as far as pipe(7) has it."""

@@ -55,6 +55,8 @@ class Source:
         self.lines_dropped = 0
         self.pending = b""
         """What the file could not take yet; the FIFO is not read while there is something here."""
+        self.owed = 0
+        """Bytes that are copied from the FIFO and not taken out of it yet."""
         self.retry_delay = RETRY_SECONDS
         self.held = False
         """Left alone by the pump until `pending` is written."""
