@@ -60,3 +60,31 @@ def test_what_a_refused_agent_has_said_in_the_same_breath_is_not_heard(tmp_path:
     assert not heard
     agents.close()
     reactor.close()
+
+
+GREEDY = """
+import os, socket, time
+kept = []
+for _ in range(200):
+    kept.append(socket.socket(socket.AF_UNIX))
+    kept[-1].connect(os.environ["LIMPET_AGENT"])
+for each in kept:
+    each.settimeout(60)
+for each in kept[4:]:
+    assert each.recv(1) == b"", "it takes descriptors of the daemon's"
+print("refused", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_one_process_cannot_take_all_of_the_daemons_descriptors() -> None:
+    toml = """
+[processes.greedy]
+command = ["sh", "-c", "exec python3 greedy.py"]
+ready = { log = "refused" }
+"""
+    with running(toml, files={"greedy.py": GREEDY}) as made:
+        said = "has 4 connections to the agents' socket and is refused more"
+        made.wait_for(lambda: said in made.output)
+        assert made.output.count(said) == 1, made.output
+        assert f"greedy.1: pid {made.status()['greedy.1'].pid} {said}" in made.output

@@ -19,7 +19,7 @@ from limpet_supervisor.errors import BootFailed
 from limpet_supervisor.model.spec import NodeSpec, is_configured, processes
 from limpet_supervisor.model.status import Death
 from limpet_supervisor.runtime import prctl, spawn
-from limpet_supervisor.runtime.agents import Agents
+from limpet_supervisor.runtime.agents import OF_ONE, Agents
 from limpet_supervisor.runtime.children import Children
 from limpet_supervisor.runtime.limits import raise_file_limit
 from limpet_supervisor.runtime.output import Output
@@ -150,6 +150,8 @@ class Daemon:
             on_push=lambda connection, kind, data: self._reports().pushed(connection, kind, data),
         )
 
+        agents.on_excess = self._exceeds
+
         @cache
         def ladder() -> "Ladder":
             from limpet_supervisor.runtime.stacks import Ladder
@@ -212,6 +214,13 @@ class Daemon:
 
     def _owner(self, pid: int) -> str | None:
         return self.node.processes.owner_of(pid)
+
+    def _exceeds(self, pid: int) -> None:
+        name = self._owner(pid) or "a process that is none of this node's"
+        self._log(
+            f"{name}: pid {pid} has {OF_ONE} connections to the agents' socket and is refused more: "
+            "something in it dials LIMPET_AGENT, which is for Limpet's agent alone"
+        )
 
     def _evaluate_configuration(self, injection: str, users: frozenset[int]) -> str:
         """Path of the values of config/runtime.py, one file for each user; empty without a runtime.py."""

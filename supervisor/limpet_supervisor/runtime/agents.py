@@ -7,6 +7,7 @@ user, or has been taken over, gains nothing here.
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ _CREDENTIALS: Final = struct.Struct("3i")
 _MAX_QUEUED: Final = 8 * 1024 * 1024
 """Bytes that wait for one agent; one that reads so little is given up."""
 _HELLO_WITHIN: Final = 5.0
+OF_ONE: Final = 4
+"""Connections of one process; it has one agent, and two connections while that dials again."""
 GONE: Final = "gone"
 """The `re` of the answer that the daemon makes up when an agent's connection is lost."""
 
@@ -205,15 +208,20 @@ class Agents:
         """Called with an agent that has come."""
         self.on_lost: Callable[[AgentConnection], None] | None = None
         """Called with an agent that is gone."""
+        self.on_excess: Callable[[int], None] | None = None
+        """Called with the pid of a process that wants more than OF_ONE connections; once for an instance."""
         self.reactor = reactor
         self.bundle = bundle
         self.garbage = 0
-        """Connections closed because they broke the protocol, or were another user's."""
+        """Connections closed because they broke the protocol, were another user's, or too many."""
         self._uids = uids | {os.geteuid()}
         self._owner = owner
         self._connections: dict[AgentConnection, None] = {}
         self._by_process: dict[str, list[AgentConnection]] = {}
         self._by_pid: dict[int, AgentConnection] = {}
+        self._open: Counter[int] = Counter()
+        """Connections by pid, those without a hello included."""
+        self._excessive: set[str | None] = set()
         self._last_id = 0
         # Guarantee: 0600 (0666 below a directory that others may search) from birth, by umask.
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -256,6 +264,9 @@ class Agents:
     def lost(self, connection: AgentConnection) -> None:
         """An agent is gone."""
         self._connections.pop(connection, None)
+        self._open[connection.pid] -= 1
+        if not self._open[connection.pid]:
+            del self._open[connection.pid]
         of_process = self._by_process.get(connection.process, [])
         if connection in of_process:
             of_process.remove(connection)
@@ -281,7 +292,19 @@ class Agents:
             self.garbage += 1
             connection.close()
             return
+        if pid and self._open[pid] >= OF_ONE:  # 0: of another pid namespace, as all the others there
+            self.garbage += 1
+            connection.close()
+            self._exceeds(pid)
+            return
+        self._open[pid] += 1
         self._connections[AgentConnection(self, connection, pid)] = None
+
+    def _exceeds(self, pid: int) -> None:
+        owner = self._owner(pid)
+        if owner not in self._excessive and self.on_excess is not None:
+            self._excessive.add(owner)
+            self.on_excess(pid)
 
 
 def _unheard(_connection: AgentConnection, _kind: str, _data: Any) -> None:
