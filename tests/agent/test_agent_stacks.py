@@ -1,6 +1,7 @@
 """The agent's part in stacks by a signal: ready in every process, and never in the application's way."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 
@@ -188,3 +189,66 @@ os.waitpid(pid, 0)
     with file_of(child.pid) as text:
         assert text.count(b"\n") == 1
     assert child.finish(b"\n")[0] == 0
+
+
+def test_whoever_gives_the_handler_up_while_it_is_looked_at_is_not_killed(
+    node: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look at all its threads takes milliseconds: the one at its handlers comes after it."""
+    child = node.code("""
+import signal
+input()
+signal.signal(signal.SIGRTMAX - 2, signal.SIG_DFL)
+print("default", flush=True)
+input()
+""")
+    node.accept()
+    until(lambda: is_ready(child.pid), "the arming of its agent")
+
+    def looks_at_all_threads(_pid: int) -> bool:
+        child.say("give it up")
+        assert child.hear() == "default"
+        return False
+
+    monkeypatch.setattr(threads, "stop_is_pending", looks_at_all_threads)
+    assert "handler is gone" in dumped(child.pid)[1]
+    assert child.finish(b"\n")[0] == 0
+
+
+def test_an_exec_after_the_last_look_leaves_no_thread_for_the_signal(
+    node: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = node.code("import os\ninput()\nos.execv('/bin/sh', ['sh', '-c', 'echo another; read line'])")
+    node.accept()
+    until(lambda: is_ready(child.pid), "the arming of its agent")
+    looked = threads.handles
+
+    def last_look(pid: int, number: int, thread: int) -> bool:
+        found = looked(pid, number, thread)
+        child.say("exec")
+        assert child.hear() == "another"
+        return found
+
+    monkeypatch.setattr(threads, "handles", last_look)
+    assert dumped(child.pid)[1] == os.strerror(errno.ESRCH)
+    assert child.finish(b"\n")[0] == 0
+
+
+def test_a_file_that_names_the_first_thread_is_no_agents(node: Daemon) -> None:
+    """The signal would interrupt the application, and kill it after an exec."""
+    child = node.code(
+        """
+import os, signal
+got = []
+signal.signal(signal.SIGRTMAX - 2, lambda *_: got.append(1))
+file = os.memfd_create("limpet-stacks")
+os.write(file, b"%d %d\\n" % (os.getpid(), os.getpid()))
+print("ready", flush=True)
+input()
+print(got, flush=True)
+""",
+        environment={"LIMPET_AGENT": ""},
+    )
+    assert child.hear() == "ready"
+    assert "not the agent's" in dumped(child.pid)[1]
+    assert child.finish(b"\n") == (0, "[]\n", "")

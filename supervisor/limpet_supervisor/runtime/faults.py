@@ -3,8 +3,13 @@
 The agent has everything ready (`limpet.agent.Stacks`): the handler of SIGRTMAX-2, in a thread of its own that
 no other thread waits for, and the file. It works while C code holds the GIL, and takes no right to ptrace(2).
 
-Guarantee: the signal goes to the agent's thread alone, and only if there is a handler, that thread takes it,
-and the file that the handler writes to is still the agent's: nothing is killed, interrupted or written to.
+Guarantee: the signal goes to one thread, the agent's, never to a process's first; and only if there is a
+handler just before, that thread takes it, and the file that the handler writes to is still the agent's. An
+execve(2) ends all other threads before it takes the handlers away: a signal on its way ends with its thread,
+a later one finds none.
+
+Race: a process that itself gives the signal its deadly default back, after the last look and before the
+signal some microseconds later, is killed by it. The kernel sends none on the condition that it is handled.
 """
 
 import ctypes
@@ -68,12 +73,16 @@ class Faults:
         if len(head) != 2 or head[0] != b"%d" % pid or not head[1].isdigit():
             return "its agent is not ready for it yet"
         thread = int(head[1])
-        if not threads.handles(pid, SIGNAL, thread):
-            return "its agent's handler is gone"
+        if thread == pid:  # it outlives an exec, its handlers do not
+            return "its file in memory is not the agent's"
         if threads.stop_is_pending(pid):
             return "it is stopped: signals wait until it goes on"
         self._before = self._size = os.fstat(self._file).st_size
-        if ctypes.CDLL(None, use_errno=True).tgkill(pid, thread, int(SIGNAL)):
+        tgkill = ctypes.CDLL(None, use_errno=True).tgkill
+        # Race: see the module's. Nothing may come between this look and the signal.
+        if not threads.handles(pid, SIGNAL, thread):
+            return "its agent's handler is gone"
+        if tgkill(pid, thread, int(SIGNAL)):
             return os.strerror(ctypes.get_errno())
         return ""
 
