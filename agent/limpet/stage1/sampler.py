@@ -1,11 +1,10 @@
 """Where the process spends its time, by samples from inside: for where nobody may look from outside.
 
-A thread of ours looks at all the others, and is charged to each what its kernel says it has used of a CPU
-since the last look. It gets its turn when the GIL is let go, so that it sees code that does so too often, and
+A thread of ours looks at all the others, and charges to each what the kernel says it has used of a CPU since
+the last look. It gets its turn when the GIL is let go, so that it sees code that does so too often, and
 C code that does not, never: the profile is GIL-biased, and says so.
 """
 
-import os
 import sys
 import time
 from collections import Counter
@@ -14,7 +13,8 @@ from typing import Any, Final
 
 from .frames import short
 from .jobs import current
-from .natives import get_ident, main_thread, monotonic, sleep
+from .natives import get_ident, monotonic, sleep
+from .tids import known_tids, tids_by_stacks
 from .view import View
 
 DEPTH: Final = 200
@@ -25,6 +25,8 @@ TEXT: Final = 8 * 1024 * 1024
 """Characters of the stacks in `data`, the most frequent first; the others are left out, and counted."""
 _BUSY: Final = 0.05
 """Part of the time between two looks that a thread must have used of a CPU to be counted."""
+_FIND_EVERY: Final = 10
+"""Looks between two attempts to find threads that only the kernel knows."""
 _AGENT: Final = "/limpet/agent.py"
 _PER_THREAD_CLOCK: Final = 6
 """CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED (linux/posix-timers.h)."""
@@ -48,6 +50,12 @@ class Sampling:
         self._period = 1 / rate
         self._until = monotonic() + seconds
         self._used: dict[int, float] = {}
+        """Seconds of a CPU at the last look, by the kernel's numbers of threads."""
+        self._found: dict[int, int] = {}
+        """The kernel's numbers of threads that were found by their stacks, by ident."""
+        self._unknown: set[int] = set()
+        """Idents of which no number is known."""
+        self._looks = 0
         self._frames: dict[tuple[int, int], tuple[str, CodeType]] = {}
         """By the code's identity, hence with the code, and line. The text is shared by all stacks: of twenty
         thousand deep ones it would be hundreds of MiB."""
@@ -76,11 +84,14 @@ class Sampling:
         return {"samples": self.samples, "left_out": left_out, "stacks": stacks}
 
     def _look(self) -> None:
-        own = get_ident()
-        tids = _tids()
-        for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
-            if ident == own or not self._is_busy(ident, tids.get(ident)):
-                continue
+        frames = sys._current_frames()  # noqa: SLF001 - the documented way
+        del frames[get_ident()]
+        tids = self._tids(frames)
+        before, self._used = self._used, {}
+        for ident, frame in frames.items():
+            tid = tids.get(ident)
+            if tid is not None and not self._is_busy(tid, before):
+                continue  # one that is not known is taken for busy
             stack = self._stack(frame)
             if not stack:
                 continue
@@ -89,6 +100,21 @@ class Sampling:
                 self.stacks[stack] += 1
             else:
                 self.left_out += 1
+
+    def _tids(self, frames: dict[int, FrameType]) -> dict[int, int]:
+        """The kernel's numbers of threads, by ident, as far as they are known.
+
+        `threading` knows few under gevent, and none that C code has started. The others' are found by their
+        stacks once they wait, for whatever it is; what never waits is busy.
+        """
+        tids = known_tids()
+        self._found = {ident: tid for ident, tid in self._found.items() if ident in frames}
+        unknown = frames.keys() - tids.keys() - self._found.keys()
+        self._looks += 1
+        if unknown - self._unknown or (unknown and self._looks % _FIND_EVERY == 0):
+            self._found |= tids_by_stacks(unknown, {*tids.values(), *self._found.values()})
+        self._unknown = unknown
+        return self._found | tids
 
     def _stack(self, frame: FrameType) -> Stack:
         """Its frames, the outermost first; empty for the agent's own thread."""
@@ -105,31 +131,15 @@ class Sampling:
             outer = outer.f_back
         return () if file.endswith(_AGENT) else tuple(reversed(found))
 
-    def _is_busy(self, ident: int, tid: int | None) -> bool:
-        """Whether it has used a CPU since the last look; of a thread that is not known it is assumed."""
-        if tid is None:
-            return True
+    def _is_busy(self, tid: int, before: dict[int, float]) -> bool:
+        """Whether it has used a CPU since the last look."""
         try:
             # pthread_getcpuclockid(3) of a thread that has ended is a crash; of a number it is an error.
-            used = time.clock_gettime((~tid << 3) | _PER_THREAD_CLOCK)
-        except OSError:
+            used = self._used[tid] = time.clock_gettime((~tid << 3) | _PER_THREAD_CLOCK)
+        except OSError:  # its ident may be another thread's by now
+            self._found = {ident: each for ident, each in self._found.items() if each != tid}
             return False
-        before = self._used.get(ident)
-        self._used[ident] = used
-        return before is not None and used - before >= _BUSY * self._period
-
-
-def _tids() -> dict[int, int]:
-    """The kernel's numbers of threads, by ident, as far as they are known; read without a lock."""
-    module: Any = sys.modules.get("threading")
-    known = getattr(module, "_active", None)
-    found = {}
-    for ident, thread in list(known.items()) if type(known) is dict else ():
-        tid = getattr(thread, "_native_id", None)
-        if type(tid) is int:
-            found[ident] = tid
-    found[main_thread()] = os.getpid()
-    return found
+        return tid in before and used - before[tid] >= _BUSY * self._period
 
 
 def profile(seconds: float = 10.0, rate: float = 100.0) -> View:
