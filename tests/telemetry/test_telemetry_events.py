@@ -187,6 +187,12 @@ def test_it_is_tried_again_with_growing_delays_until_it_succeeds_and_nothing_it_
     broken.fails = True
     telemetry.execute(SALE)
     assert telemetry.failures()[0].retry_in == FIRST_DELAY  # it begins anew
+    telemetry.execute(SALE)
+    broken.fails = False
+    clock.now += FIRST_DELAY
+    telemetry.execute(SALE)
+    assert heard[-1][1]["missed"] == 1, "in the quarantine that ends, not since it was attached"
+    assert telemetry.failures()[0].missed == 82
 
 
 def test_a_failure_at_one_event_quarantines_at_all(clock) -> None:

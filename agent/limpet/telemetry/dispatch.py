@@ -78,6 +78,7 @@ class _Attached:
         "function",
         "id",
         "missed",
+        "missed_before",
         "name",
         "quarantined",
         "reason",
@@ -94,6 +95,8 @@ class _Attached:
         """The id as text; made when it first fails, for an id that is no text has code of its own."""
         self.failed = 0
         self.missed = 0
+        self.missed_before = 0
+        """Of these, those before the present quarantine."""
         self.reason = ""
         self.at = 0.0
         self.quarantined = False
@@ -323,6 +326,8 @@ def _failed(attached: _Attached, event: Event, error: BaseException, *, trial: b
                 return True  # it was called before another call has brought it there
             attached.delay = min(2 * attached.delay, LAST_DELAY) if trial else FIRST_DELAY
             attached.retry_at = monotonic() + attached.delay
+            if not attached.quarantined:
+                attached.missed_before = attached.missed
             attached.quarantined = True
             if _attached.get(attached.id) is attached:
                 _enter(attached.events)
@@ -347,7 +352,7 @@ def _failed(attached: _Attached, event: Event, error: BaseException, *, trial: b
 def _recovered(attached: _Attached, event: Event) -> None:
     with _lock:
         attached.trying = attached.quarantined = False
-        missed = attached.missed
+        missed = attached.missed - attached.missed_before
         if _attached.get(attached.id) is attached:
             _enter(attached.events)
     execute(
@@ -383,7 +388,7 @@ def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - another thread may have held it
     _lock = RLock()
     for attached in _attached.values():
-        attached.failed = attached.missed = 0
+        attached.failed = attached.missed = attached.missed_before = 0
         attached.trying = False
     _by_event.clear()
     for attached in _attached.values():

@@ -22,9 +22,9 @@ class Failure(NamedTuple):
     quarantined: bool
     """Whether it is left out at present (a poll: has failed the last time); False once it has succeeded."""
     failed: int
-    """Calls in which it raised."""
+    """Calls in which it raised, since it was attached or its process forked."""
     missed: int
-    """Events of which it was not told, because it was quarantined."""
+    """Events of which it was not told, because it was quarantined: in all, as `failed`."""
     reason: str
     """What it raised last: `KeyError: 'total'`."""
     at: float

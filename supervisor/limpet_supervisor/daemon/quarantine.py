@@ -119,7 +119,7 @@ class Quarantine:
                 text = f"{about}: {named(failure)} fails and is left out: {failure.reason}{unsaid(untold)}"
                 self._node.publish("handler_failed", connection.process, text, connection.pid, detail)
             else:
-                missed = f", {failure.missed:,} events were not told to it" if failure.missed else ""
+                missed = f", {failure.missed:,} events in all were not told to it" if failure.missed else ""
                 text = f"{about}: {named(failure)} works again{missed}{unsaid(untold)}"
                 self._node.publish("handler_recovered", connection.process, text, connection.pid, detail)
 

@@ -85,9 +85,9 @@ class HandlerFailure(Struct, frozen=True):
     quarantined: bool
     """It fails, and is left out until it is tried again; False: it works again."""
     failed: int
-    """Calls in which it raised."""
+    """Calls in which it raised, since it was attached or its process forked."""
     missed: int
-    """Events of which it was not told."""
+    """Events of which it was not told, in the same time."""
     reason: str
     """What it raised last."""
     at: float
@@ -170,6 +170,7 @@ EVENTS: Final = {
     "agent_failed": "a part of the agent in a process fails and is left out; its other parts go on",
     "push_failing": "metrics cannot be pushed to where they shall, since now; and why",
     "push_recovered": "metrics are pushed again",
+    "node_paused": "the node could not run for a while, frozen or stopped; all deadlines are later by that",
     "node_ready": "everything is ready",
     "node_stopping": "the node stops",
 }
