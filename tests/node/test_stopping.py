@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 
 from limpet_supervisor.wire import messages as m
@@ -222,3 +224,33 @@ def test_a_process_that_is_stopped_by_another_hand_while_the_node_stops_is_no_cr
         os.kill(a, signal.SIGKILL)
         assert made.wait() == 0
         assert diary(made).count("+a.1") == 1
+
+
+LEAVES = """\
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: open("asked", "w").close())
+open("here", "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.01)
+"""
+
+
+def test_a_pause_of_the_node_and_its_processes_is_no_part_of_a_shutdown():
+    """A container was frozen while it stopped: once it was thawed, whatever had not ended yet was killed."""
+    with running(python("a", LEAVES, 'shutdown = "5s"')) as made:
+        made.wait_for((made.directory / "here").exists)
+        pid = pid_of(made, "a.1")
+        stopping = threading.Thread(target=made.request, args=(m.StopProcess(name="a"),))
+        stopping.start()
+        made.wait_for((made.directory / "asked").exists)
+        os.kill(pid, signal.SIGSTOP)
+        os.kill(made.pid, signal.SIGSTOP)
+        until = time.monotonic() + 6
+        made.wait_for(lambda: time.monotonic() > until)
+        os.kill(made.pid, signal.SIGCONT)
+        made.wait_for(lambda: "the node could not run for" in made.output)
+        (made.directory / "go").touch()
+        os.kill(pid, signal.SIGCONT)
+        stopping.join()
+        death = made.request(m.Why(name="a.1")).deaths[0]
+        assert (death.exit.code, death.exit.signal) == (0, None)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from limpet_supervisor.runtime import reactor as loop
 from limpet_supervisor.runtime.reactor import Priority, Reactor
 
 
@@ -109,3 +110,71 @@ def test_a_thread_that_comes_too_late_writes_to_nobody() -> None:
         os.read(read, 1)
     for each in (read, write, *others):
         os.close(each)
+
+
+class Frozen:
+    """A clock, and an epoll that waits by it; some of its waits last longer than they were to."""
+
+    def __init__(self, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 1000.0
+        self.longer: list[float] = []
+        self.waits: list[float] = []
+        self._epoll = reactor._epoll
+        monkeypatch.setattr(loop, "time", self)
+        monkeypatch.setattr(reactor, "_epoll", self)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        self.waits.append(timeout)
+        self.seconds += timeout + (self.longer.pop(0) if self.longer else 0.0)
+        return self._epoll.poll(0)
+
+    def close(self) -> None:
+        self._epoll.close()
+
+
+def test_no_timer_comes_earlier_by_a_pause_in_which_nothing_ran(
+    reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container was frozen for an hour, and thawed: whoever was to end within 10 s was killed at once."""
+    clock = Frozen(reactor, monkeypatch)
+    told: list[object] = []
+    reactor.on_pause = told.append
+    reactor.call_later(4, lambda: told.append("tick"))
+    reactor.call_later(10, lambda: told.append("killed"))
+    clock.longer = [3600.0]
+    began = reactor.now()
+    reactor.turn()
+    assert told == [3600.0, "tick"]
+    assert reactor.now() == began + 4
+    reactor.turn()
+    assert told == [3600.0, "tick", "killed"]
+    assert clock.waits == [4, 6]
+
+
+def test_what_is_begun_just_after_a_pause_has_its_whole_time(
+    reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Frozen(reactor, monkeypatch)
+    told: list[object] = []
+    reactor.call_later(1, lambda: reactor.call_later(10, lambda: told.append(clock.seconds)))
+    clock.longer = [100.0]
+    reactor.turn()
+    reactor.turn()
+    assert told == [1000.0 + 1 + 100 + 10]
+
+
+def test_a_loop_that_is_a_little_late_makes_up_for_it(
+    reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Frozen(reactor, monkeypatch)
+    told: list[object] = []
+    reactor.on_pause = told.append
+    reactor.call_later(1, lambda: None)
+    reactor.call_later(10, lambda: told.append(clock.seconds))
+    clock.longer = [0.5]
+    reactor.turn()
+    reactor.turn()
+    assert told == [1010.0]

@@ -16,9 +16,10 @@ from limpet_supervisor.core.tree import is_settled, step
 from limpet_supervisor.model.health import Vitals
 from limpet_supervisor.model.spec import NodeSpec, ProcessSpec
 from limpet_supervisor.model.status import Death, Event, HandlerFailure, NodeState
+from limpet_supervisor.model.units import format_duration
 from limpet_supervisor.runtime.agents import Agents
 from limpet_supervisor.runtime.output import Output
-from limpet_supervisor.runtime.reactor import Reactor, Timer
+from limpet_supervisor.runtime.reactor import Periodic, Reactor, Timer
 
 from .blackbox import BlackBoxes
 from .processes import Processes
@@ -29,6 +30,10 @@ _EVENTS: Final = 1000
 """Lifecycle events remembered."""
 _LAST_LINES: Final = 20
 """Lines of output kept with a death."""
+_TICK: Final = 1.0
+"""Seconds between two turns of the loop, at most, while a deadline is on its way."""
+_TOLD: Final = 5.0
+"""Seconds of a pause from which on it is an event."""
 
 
 class Node:
@@ -78,6 +83,9 @@ class Node:
         self._inbox: deque[ev.Event] = deque()
         self._stepping = False
         self._deadlines: dict[str, Timer] = {}
+        self._tick: Periodic | None = None
+        """As long as there are deadlines."""
+        reactor.on_pause = self._was_paused
         self._box_paths: dict[str, str] = {}
         self._groups: dict[str, int] = {}
         self._unsettled = 0
@@ -210,8 +218,27 @@ class Node:
     def _set_deadline(self, name: str, at: float | None) -> None:
         if (timer := self._deadlines.pop(name, None)) is not None:
             timer.cancel()
-        if at is not None:
-            self._deadlines[name] = self.reactor.call_at(at, lambda: self.feed(ev.Deadline(name)))
+        if at is None:
+            return
+
+        def passed() -> None:
+            del self._deadlines[name]
+            self.feed(ev.Deadline(name))
+
+        self._deadlines[name] = self.reactor.call_at(at, passed)
+        if self._tick is None:
+            self._tick = self.reactor.call_every(_TICK, self._ticked)
+
+    def _ticked(self) -> None:
+        """The loop has been here: a pause that ends before the next deadline is noticed as well."""
+        if not self._deadlines and self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+
+    def _was_paused(self, seconds: float) -> None:
+        if seconds >= _TOLD:
+            text = f"the node could not run for {format_duration(seconds)}: all deadlines are later by that"
+            self.publish("node_paused", "", text)
 
     def _died(self, died: do.Died) -> None:
         wall = time.time()

@@ -114,7 +114,8 @@ class Monitor:
         here = set(in_order)
         now = self._node.reactor.now()
         if self._was_paused(now):
-            # A container that was paused, a machine that was moved: the silence was ours, and all begin anew.
+            # One of our callbacks took long: the silence was ours, and all begin anew. In a pause of the
+            # whole container the loop's clock stands still.
             self._felt = {each: Felt(now, felt.vitals) for each, felt in self._felt.items()}
             self._since = dict.fromkeys(self._since, now)
         self._looked = now

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import IntEnum
+from functools import partial
 from math import isnan
 from typing import Final
 
@@ -24,6 +25,9 @@ _SPARE: Final = 256
 """Cancelled timers that may stay in the heap; beyond them, as long as they are fewer than the others."""
 _LONGEST_WAIT: Final = 86400.0
 """Seconds of one wait: epoll_wait(2) counts milliseconds in an int, which is full after 24 days."""
+
+_LATE: Final = 1.0
+"""Seconds by which a wait may last too long; one that lasts longer was none of ours: nothing ran."""
 
 
 class Priority(IntEnum):
@@ -88,7 +92,10 @@ class Reactor:
         self._signals: dict[int, Callable[[], None]] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.add(self._wake_read, self._woken)
-        self.now: Callable[[], float] = time.monotonic
+        self._paused = 0.0
+        """Seconds for which the loop's clock has stood still."""
+        self.on_pause: Callable[[float], None] = _ignored
+        """Told of each pause, in seconds, before anything else that comes after it."""
         self.on_error: Callable[[Exception], None] | None = None
         """Told of an exception that a callback lets through; without it, `turn` raises it."""
 
@@ -115,6 +122,15 @@ class Reactor:
             self._epoll.unregister(fd)
 
     # -- time --
+
+    def now(self) -> float:
+        """Monotonic seconds in which the loop could run.
+
+        The clock stands still while it could not: a container that is frozen, a session that is stopped. As
+        CLOCK_MONOTONIC does while the machine sleeps (clock_gettime(2)), so that no deadline of a process
+        passes in a time that the process has not had.
+        """
+        return time.monotonic() - self._paused
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Calls `callback` once the monotonic clock has reached `when`; inf: never.
@@ -214,13 +230,17 @@ class Reactor:
         while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
             self._idle_timers -= 1
+        began = self.now() if timers else 0.0
         if self._soon:
             timeout: float = 0
         elif timers:
-            timeout = min(max(0.0, timers[0][0] - self.now()), _LONGEST_WAIT)
+            timeout = min(max(0.0, timers[0][0] - began), _LONGEST_WAIT)
         else:
             timeout = -1
         ready = self._epoll.poll(timeout)
+        if timers and (late := self.now() - began - timeout) > _LATE:
+            self._paused += late
+            self._call(partial(self.on_pause, late))
         callbacks = self._callbacks
         if len(ready) == 1:
             fd, events = ready[0]
@@ -261,6 +281,10 @@ class Reactor:
         os.close(self._wake_read)
         wake, self._wake_write = self._wake_write, -1
         os.close(wake)
+
+
+def _ignored(_seconds: float) -> None:
+    """Nobody wants to know of pauses."""
 
 
 def _nothing(_number: int, _frame: object) -> None:
