@@ -9,7 +9,7 @@ import pytest
 from limpet_supervisor.model.stacks import Rung
 from limpet_supervisor.runtime import procfs, pyspy, threads
 from limpet_supervisor.runtime.stacks import Patience
-from support.stuck import HOLDS_GIL, INNERMOST, LONG, Host, main_calls, why_not
+from support.stuck import HOLDS_GIL, INNERMOST, LONG, SHORT, Host, main_calls, why_not
 
 
 @pytest.mark.parametrize("kind", HOLDS_GIL)
@@ -182,3 +182,34 @@ def test_all_who_ask_meanwhile_get_the_same_answer(here: Host) -> None:
         here.ladder.climb("web.1", child.pid, found.append)
     here.loop.until(lambda: len(found) == 3)
     assert found[0] is found[1] is found[2]
+
+
+def test_who_is_about_to_kill_it_waits_no_longer_for_having_come_second(
+    here: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A black box that met a person's look had that one's patience, ended before it, and was empty."""
+    monkeypatch.setattr(pyspy, "find", lambda: None)
+    child = here.start("c_call")
+    here.look_until(child.pid, lambda found: found.rung is not Rung.AGENT)
+    found = []
+    here.ladder.climb("web.1", child.pid, found.append, patience=Patience(6000.0, 6000.0))
+    here.loop.reactor.turn()
+    here.ladder.climb("web.1", child.pid, found.append, patience=SHORT)
+    here.loop.until(lambda: len(found) == 2)
+    assert found[0] is found[1]
+    assert why_not(found[0], Rung.AGENT).startswith("no answer within 0.5s")
+
+
+def test_a_command_that_looks_is_hurried_as_well(here: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracer = here.node.directory / "slow"
+    tracer.write_text("#!/bin/sh\nexec sleep 600\n")
+    tracer.chmod(0o755)
+    monkeypatch.setattr(pyspy, "find", lambda: str(tracer))
+    child = here.start("deadlock", agent=False)
+    found = []
+    here.ladder.climb("web.1", child.pid, found.append, patience=Patience(6000.0, 6000.0))
+    here.loop.until(lambda: len(here.loop.children) == 1)
+    here.ladder.climb("web.1", child.pid, found.append, patience=Patience(0.5, 0.5))
+    here.loop.until(lambda: len(found) == 2)
+    assert why_not(found[0], Rung.PY_SPY) == "no answer within 0.5s"
+    here.loop.until(lambda: len(here.loop.children) == 0)

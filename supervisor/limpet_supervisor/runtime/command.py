@@ -71,7 +71,8 @@ class Command:
         self._said: dict[int, bytearray] = {}
         self._pipes: list[int] = []
         writers: list[int] = []
-        self._timer = reactor.call_later(timeout, lambda: self._give_up(f"no answer within {timeout:g}s"))
+        self._began = reactor.now()
+        self._timer = reactor.call_later(timeout, partial(self._too_late, timeout))
         try:
             for _ in range(2):
                 read, write = os.pipe2(os.O_CLOEXEC)
@@ -101,6 +102,13 @@ class Command:
         for read in self._pipes:
             reactor.add(read, partial(self._ready, read))
         children.watch(process.pid, self._ended)
+
+    def hurry(self, timeout: float) -> None:
+        """It has so many seconds from its beginning, if they are fewer than those that it was given."""
+        when = self._began + timeout
+        if self._on_end is not None and when < self._timer.when:
+            self._timer.cancel()
+            self._timer = self._reactor.call_at(when, partial(self._too_late, timeout))
 
     def interrupt(self) -> None:
         """Asks it to come to its end, by SIGINT."""
@@ -138,6 +146,9 @@ class Command:
             while self._pipes and self._readable(pipe):
                 pass
         self._finish(how, "")
+
+    def _too_late(self, timeout: float) -> None:
+        self._give_up(f"no answer within {timeout:g}s")
 
     def _give_up(self, why: str) -> None:
         pid, self._pid = self._pid, None

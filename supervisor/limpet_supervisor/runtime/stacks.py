@@ -65,7 +65,7 @@ class Ladder:
         self.agents = agents
         self.traced: set[int] = set()
         """Pids that py-spy takes a profile of: nobody else can stop them to read them."""
-        self._climbing: dict[tuple[int, bool], list[OnStacks]] = {}
+        self._climbing: dict[tuple[int, bool], tuple[_Climb, list[OnStacks]]] = {}
         self._busy = 0
         self._waiting: deque[Callable[[], None]] = deque()
 
@@ -79,27 +79,42 @@ class Ladder:
             pid: the process.
             on_stacks: called with its stacks.
             native: frames of C extensions as well, which only py-spy has.
-            patience: how long the rungs may take.
+            patience: how long the rungs may take; whoever has the least decides for all who ask meanwhile.
         """
         key = (pid, native)
-        if (others := self._climbing.get(key)) is not None:
+        if (climbing := self._climbing.get(key)) is not None:
+            climb, others = climbing
             others.append(on_stacks)
+            climb.hurry(patience)
             return
-        self._climbing[key] = [on_stacks]
 
         def answer(found: ProcessStacks) -> None:
-            for each in self._climbing.pop(key):
-                each(found)
+            _, told = self._climbing.pop(key)
+            self.reactor.call_each(partial(each, found) for each in told)
 
         climb = _Climb(self, process, pid, answer, native=native, patience=patience)
+        self._climbing[key] = climb, [on_stacks]
         self.reactor.call_soon(climb.next)
 
     def agent(self, process: str, pid: int) -> AgentConnection | None:
         """The agent of a process of that instance; None if it has none."""
         return next((each for each in self.agents.of(process) if each.pid == pid), None)
 
-    def outside(self, argv: list[str], on_end: Callable[[Outcome], None], timeout: float) -> None:
-        """Runs a command that looks at a process, when it is its turn."""
+    def outside(
+        self,
+        argv: list[str],
+        on_end: Callable[[Outcome], None],
+        timeout: Callable[[], float],
+        on_start: Callable[[Command], None],
+    ) -> None:
+        """Runs a command that looks at a process, when it is its turn.
+
+        Args:
+            argv: the command.
+            on_end: called with what came of it.
+            timeout: the seconds that it has, asked when it starts.
+            on_start: called when it has started.
+        """
 
         def ended(outcome: Outcome) -> None:
             self._busy -= 1
@@ -109,7 +124,8 @@ class Ladder:
 
         def start() -> None:
             self._busy += 1
-            Command(self.reactor, self.children, argv, ended, timeout=timeout, limit=_LIMIT)
+            seconds = timeout()
+            on_start(Command(self.reactor, self.children, argv, ended, timeout=seconds, limit=_LIMIT))
 
         if self._busy < _AT_ONCE:
             start()
@@ -140,6 +156,8 @@ class _Climb:
         self._began = self._reactor.now()
         self._state = threads.state(pid)
         self._command = threads.command(pid)
+        self._shorten: Callable[[], None] = _nothing
+        """Has the present rung keep to the patience as it is now."""
         self._lacks: list[Lack] = []
         self._notes: list[str] = []
         self._rungs = deque(_NATIVE_ORDER if native else _ORDER)
@@ -149,6 +167,7 @@ class _Climb:
 
     def next(self) -> None:
         """Tries the next rung."""
+        self._shorten = _nothing
         self._rung = self._rungs.popleft()
         if self._rung is Rung.KERNEL or self._state in ("zombie", "gone"):
             self._rung = Rung.KERNEL
@@ -163,6 +182,19 @@ class _Climb:
             self._by_remote()
         else:
             Faults(self._reactor, self._pid, self._taken)
+
+    def hurry(self, patience: Patience) -> None:
+        """Somebody has come who has no more patience than this."""
+        self._patience = Patience(*map(min, self._patience, patience))
+        self._shorten()
+
+    def _outside(
+        self, argv: list[str], on_end: Callable[[Outcome], None], timeout: Callable[[], float]
+    ) -> None:
+        def started(command: Command) -> None:
+            self._shorten = lambda: command.hurry(timeout())
+
+        self._ladder.outside(argv, on_end, timeout, started)
 
     def _lack(self, why: str) -> None:
         self._lacks.append(Lack(self._rung, why))
@@ -214,12 +246,20 @@ class _Climb:
             connection.forget(request)
             self._lack(f"no answer within {self._patience.agent:g}s: stuck in C, or starved of its CPU")
 
+        began = self._reactor.now()
         timer = self._reactor.call_later(self._patience.agent, late)
+
+        def shorten() -> None:
+            nonlocal timer
+            timer.cancel()
+            timer = self._reactor.call_at(began + self._patience.agent, late)
+
+        self._shorten = shorten
         request = connection.request("stacks", heard)
 
     def _by_py_spy(self) -> None:
-        program = pyspy.find()
-        if program is None:
+        found = pyspy.find()
+        if found is None:
             self._lack("it is not installed beside Limpet")
             return
         # Only what runs has to be stopped to be read; a thread that does not cannot be, and is waited for.
@@ -230,9 +270,9 @@ class _Climb:
             why = "it is being profiled" if profiled else f"its state is {self._state}"
             self._notes.append(f"no native frames: {why}")
         native = self._native and pause
-        argv = pyspy.dump_command(program, self._pid, native=native, pause=pause)
-        seconds = self._patience.outside * (_NATIVE if native else 1)
-        self._ladder.outside(argv, partial(self._dumped, pyspy.stacks), seconds)
+        argv = pyspy.dump_command(found, self._pid, native=native, pause=pause)
+        times = _NATIVE if native else 1
+        self._outside(argv, partial(self._dumped, pyspy.stacks), lambda: self._patience.outside * times)
 
     def _by_remote(self) -> None:
         image, why = remote.interpreter(self._pid)
@@ -240,7 +280,7 @@ class _Climb:
             self._lack(why)
         else:
             argv = remote.command(image, self._pid)
-            self._ladder.outside(argv, partial(self._dumped, remote.stacks), self._patience.outside)
+            self._outside(argv, partial(self._dumped, remote.stacks), lambda: self._patience.outside)
 
     def _dumped(self, read: Callable[[bytes], tuple[Stack, ...]], outcome: Outcome) -> None:
         if outcome.exit is None:
@@ -276,7 +316,7 @@ class _Climb:
             if grep is None or os.geteuid() != 0:
                 looked(Outcome(None, b"", b"", ""))
             else:
-                self._ladder.outside([grep, "-H", "", *files], looked, _KERNEL_WITHIN)
+                self._outside([grep, "-H", "", *files], looked, lambda: _KERNEL_WITHIN)
 
         self._reactor.call_later(_SAMPLE, sampled)
 
@@ -293,6 +333,10 @@ def let_go(pid: int) -> None:
                 signal.pidfd_send_signal(descriptor, signal.SIGCONT)
     finally:
         os.close(descriptor)
+
+
+def _nothing() -> None:
+    """The rung waits for nobody."""
 
 
 def _is_ours(stack: Stack) -> bool:
