@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from limpet_shell.output import NAME_COLORS, printable, printable_line, table
+from limpet_shell.tones import Tone, tone_of
 from limpet_supervisor.model.figures import Finding
 from limpet_supervisor.model.health import Status
 from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus, State
@@ -244,26 +245,12 @@ def lint_lines(findings: Iterable[Finding], paint: Paint) -> list[str]:
     return lines or ["nothing is wrong, as far as can be seen"]
 
 
-_EVENT_STYLES: Final = {
-    "ready": "green",
-    "node_ready": "bold green",
-    "exited": "red",
-    "fault": "red",
-    "start_failed": "red",
-    "killed": "red",
-    "escalated": "bold red",
-    "restarting": "yellow",
-    "evaluated": "cyan",
-    "check_failed": "red",
-    "check_passed": "green",
-    "handler_failed": "yellow",
-    "handler_recovered": "green",
-}
+_TONE_STYLES: Final[dict[Tone, str]] = {"good": "green", "bad": "red", "warn": "yellow", "": ""}
 
 
 def event_line(event: Event, paint: Paint) -> str:
     """Time, kind and text of an event; the text names the process."""
-    kind = paint(f"{event.kind:<12}", _EVENT_STYLES.get(event.kind, ""))
+    kind = paint(f"{event.kind:<12}", _TONE_STYLES[tone_of(event)])
     return f"{clock(event.at)}  {kind}  {printable(event.text or event.process)}".rstrip()
 
 

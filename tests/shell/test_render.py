@@ -82,6 +82,16 @@ def test_why_of_one_that_never_died_says_so() -> None:
     assert lines[1] == "it has not died since the node booted"
 
 
+def test_a_process_that_has_ended_well_is_no_alarm() -> None:
+    def marked(text: str, style: str) -> str:
+        return f"<{style}>{text.strip()}"
+
+    ended = Event(at=0.25, kind="exited", process="web.1", text="web.1 ended", detail={"code": 0})
+    assert "<>exited" in render.event_line(ended, marked)
+    ended.detail["code"] = 1
+    assert "<red>exited" in render.event_line(ended, marked)
+
+
 def test_an_event_is_time_kind_and_text() -> None:
     line = render.event_line(Event(at=0.25, kind="exited", process="web.1", text="web.1 died"), plain)
     assert line.endswith(".250  exited        web.1 died")

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from limpet_shell.logs.entries import Entries, Entry
 from limpet_shell.logs.view import merged
+from limpet_shell.tones import tone_of
 from limpet_supervisor.client import messages
 from limpet_supervisor.model import levels
 from limpet_supervisor.model.records import OWN, record_of
@@ -19,22 +20,6 @@ _LAST_LINES: Final = 200
 _LAST_EVENTS: Final = 500
 _CHOICES: Final = (0, levels.WARNING, levels.ERROR)
 """Levels from which lines are shown, in turn."""
-
-EVENT_STYLES: Final = {
-    "ready": "good",
-    "node_ready": "good",
-    "exited": "bad",
-    "fault": "bad",
-    "start_failed": "bad",
-    "killed": "bad",
-    "escalated": "bad",
-    "restarting": "warn",
-    "stopping": "warn",
-    "check_failed": "bad",
-    "check_passed": "good",
-    "handler_failed": "warn",
-    "handler_recovered": "good",
-}
 _LEVEL_STYLES: Final = {levels.WARNING: "warn", levels.DEBUG: "dim"}
 _SIGNS: Final = {"good": "●", "bad": "✗", "warn": "◐", "dim": "·", "": " "}
 
@@ -196,7 +181,7 @@ class EventsPage(Page):
             return False
         self.asked = True
         event = item.event
-        style = EVENT_STYLES.get(event.kind, "")
+        style = tone_of(event)
         self._number += 1
         cells = {
             "at": _moment(event.at, self.now()),
