@@ -164,6 +164,42 @@ def test_a_short_limit_of_descriptors_costs_the_rung_and_nothing_else(node: Daem
     assert child.finish(b"\n")[0] == 0
 
 
+@pytest.mark.parametrize("agent", [True, False])
+def test_of_a_process_with_many_descriptors_a_few_are_looked_at(
+    node: Daemon, monkeypatch: pytest.MonkeyPatch, agent: bool
+) -> None:
+    """Each was, on the daemon's loop: half a second of a process with 100,000 connections."""
+    child = node.code(
+        """
+import os, resource
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+for _ in range(8000):
+    os.dup(0)
+print("open", flush=True)
+input()
+""",
+        environment={} if agent else {"LIMPET_AGENT": ""},
+    )
+    if agent:
+        node.accept()
+    assert child.hear() == "open"
+    if agent:
+        until(lambda: is_ready(child.pid), "the arming of its agent")
+    looks: list[str] = []
+    readlink = os.readlink
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "readlink", lambda path: looks.append(path) or readlink(path))
+        file = faults.open_file(child.pid)
+    assert (file >= 0) is agent
+    assert len(looks) < 3000
+    if agent:
+        os.close(file)
+        assert len(looks) < 10, "the numbers that its agent takes are known"
+        assert dumped(child.pid)[1] == ""
+    assert child.finish(b"\n")[0] == 0
+
+
 @pytest.mark.parametrize("when", ["parent", "child"])
 def test_what_runs_no_hook_after_a_fork_writes_to_nobodys_file(node: Daemon, when: str) -> None:
     """The file that a fork in C inherits is its parent's, and says so: no signal is sent for it."""

@@ -18,6 +18,7 @@ import signal
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from limpet_supervisor.model.stacks import Stack
@@ -28,6 +29,11 @@ from .written import by_faulthandler
 
 SIGNAL: Final = signal.SIGRTMAX - 2
 _LINK: Final = "/memfd:limpet-stacks (deleted)"
+_USUAL: Final = 900
+"""The number from which on an agent takes the first that is free (`limpet.agent.LOW_DESCRIPTOR`)."""
+_NEAR: Final = 64
+_LOOKS: Final = 2048
+"""Descriptors that are looked at beside those numbers."""
 _LIMIT: Final = 1024 * 1024
 _WITHIN: Final = 1.0
 _LOOK_EVERY: Final = 0.01
@@ -116,19 +122,32 @@ class Faults:
 
 
 def open_file(pid: int) -> int:
-    """A descriptor of our own of the agent's file; -1 if the process has none.
+    """A descriptor of our own of the agent's file; -1 if the process has none, or it is not found among many.
+
+    Of a hundred thousand descriptors some thousands are looked at: each look takes 4 us, on the loop.
 
     Raises:
         OSError: its descriptors may not be seen, or it is gone.
     """
-    for entry in os.listdir(directory := f"/proc/{pid}/fd"):
-        path = f"{directory}/{entry}"
-        with suppress(FileNotFoundError):
-            if os.readlink(path) != _LINK:
-                continue
-            file = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            facts = os.fstat(file)
-            if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0:
+    directory = f"/proc/{pid}/fd"
+    for number in range(_USUAL, _USUAL + _NEAR):
+        if (file := _opened(f"{directory}/{number}")) >= 0:
+            return file
+    with os.scandir(directory) as entries:  # a child's whose parent had the usual numbers in use
+        for entry in islice(entries, _LOOKS):
+            if (file := _opened(entry.path)) >= 0:
                 return file
-            os.close(file)
+    return -1
+
+
+def _opened(path: str) -> int:
+    """The file, if it is an agent's; else -1."""
+    with suppress(FileNotFoundError):
+        if os.readlink(path) != _LINK:
+            return -1
+        file = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        facts = os.fstat(file)
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0:
+            return file
+        os.close(file)
     return -1
