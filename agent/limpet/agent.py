@@ -20,7 +20,7 @@ else as source (wire format: `limpet_supervisor.wire.agent`, bound by tests/cont
 
 import posix
 import sys
-from _thread import allocate_lock, get_ident, start_new_thread
+from _thread import RLock, allocate_lock, get_ident, start_new_thread
 from time import monotonic, sleep
 
 TYPE_CHECKING = False
@@ -357,8 +357,11 @@ class Agent:
         """Requests that wait for the source of a stage 1 that was compiled for another interpreter."""
         self._refusal = _NO_STAGE1
         """What a request is told that nothing can answer."""
-        self._lock = allocate_lock()
-        """Held while stage 1 takes the connection over, and while `want` writes beside it."""
+        self._lock = RLock()
+        """Held while stage 1 takes the connection over, and while `want` writes beside it.
+
+        It knows its owner: an evaluation that is interrupted in `want` gives it back.
+        """
 
     def want(self) -> None:
         """Asks the daemon for what stage 1 serves: the application has something for it.
@@ -422,7 +425,7 @@ class Agent:
                 self.connection.close()
             self.forked_from = posix.getppid()
             self.main = get_ident()
-            self._lock = allocate_lock()
+            self._lock = RLock()
             self._asking = False
             self.start()
         except Exception as failure:  # noqa: BLE001 - raised, it would be printed

@@ -266,6 +266,62 @@ def test_an_interrupt_never_leaves_a_lock_of_logging_s_taken(idle: Pair, lock: s
     assert child.finish(b"\n") == (0, "bye\n", "")
 
 
+OWN = {
+    "of stage 0": "import limpet.agent\nlock = limpet.agent.agent._lock",
+    "of handlers": "import limpet.telemetry.dispatch\nlock = limpet.telemetry.dispatch._lock",
+    "of a metric": """
+from limpet import telemetry
+telemetry.metrics([telemetry.counter("shop.sale.count")])
+lock = next(iter(telemetry.dispatch._attached.values())).function.__self__._lock
+""",
+    "of stage 1": """
+import sys
+lock = sys.modules["_limpet_stage1"].load("tasks")._numbers._lock
+""",
+}
+
+
+@pytest.mark.parametrize("lock", OWN)
+def test_an_interrupt_never_leaves_a_lock_of_ours_taken(idle: Pair, lock: str) -> None:
+    """In 3.14 it may arrive after `with` has taken it and before the block that gives it back."""
+    child, peer = idle
+    assert peer.evaluate(OWN[lock])[0].ok
+    source = "lock.acquire(); lock.acquire()\nprint('go')\nwhile True: pass"
+    request = peer.send("evaluate", session="s1", source=source, timeout=None)
+    assert peer.answer(request).text == "go\n"
+    peer.ask("interrupt", target=request)
+    found = peer.reply(request)[0]
+    assert found.interrupted, found.error
+    assert peer.value("repr(lock).partition(' ')[0]") == "'<unlocked'"  # idents are given again
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_an_interrupt_never_lands_where_the_agent_s_channel_is_locked(idle: Pair) -> None:
+    """Evaluated code that registers a check asks the daemon to look: left taken, nothing could be sent."""
+    child, peer = idle
+    source = """
+import sys, time
+from limpet import agent
+share = []
+turn = sys.modules["_limpet_stage1.wire"]._running[0].channel._turn
+put = turn.take
+def slow(*arguments):
+    turn.take = put
+    job = sys.modules["_limpet_stage1.loading"].running.get()
+    while not job.guard._wanted:
+        time.sleep(0.001)
+    time.sleep(0.02)
+    put(*arguments)
+    share.append("sent")
+"""
+    assert peer.evaluate(source)[0].ok
+    found = peer.evaluate("turn.take = slow; agent.want()", timeout=0.05)[0]
+    assert found.interrupted, found
+    assert peer.value("share") == "['sent']"
+    assert peer.answer(0).item == "want"
+    assert child.finish(b"\n") == (0, "bye\n", "")
+
+
 def test_an_import_lock_that_was_being_given_back_is_given_back(idle: Pair) -> None:
     """Interrupted between counting down and giving up, it has an owner and no count."""
     child, peer = idle

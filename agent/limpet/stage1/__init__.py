@@ -19,6 +19,7 @@ frames      where code is, its lines, its variables, without leaving a trace
 futures     asyncio's futures and tasks, read past what a subclass puts in the way
 importlocks the import system's locks, given back after an interruption
 loglocks    logging's locks, given back after an interruption
+ownlocks    Limpet's own locks, given back after an interruption
 interrupt   an exception shot into evaluated code and nowhere else
 loops       running asyncio loops and their tasks
 jobs        sessions, and one evaluation in them
@@ -49,6 +50,7 @@ trace       tool: trace
 snapshot    tool: snapshot
 watch       tool: watch
 sampler     tool: profile; where the process spends its time, sampled from inside
+tids        the kernel's numbers of threads, also of those that threading does not know
 bodies      what differs between two versions of a module's code
 patch       tools: patch, undo, lingering
 joblist     look: jobs; tools: kill_job, v

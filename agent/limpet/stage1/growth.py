@@ -92,14 +92,14 @@ def allocations(seconds: float = 5.0, depth: int = 1, n: int = 20) -> View:
     job.lasts(seconds + 30)
     off = _Off(tracemalloc)
     job.at_end(off)
-    foreign = off.on(depth)
+    foreign = job.shelter(off.on, depth)
     try:
         before = tracemalloc.take_snapshot()
         _pause(seconds)
         after = tracemalloc.take_snapshot()
         overhead = tracemalloc.get_tracemalloc_memory()
     finally:
-        off(forked=False)
+        job.shelter(off, False)
     key = "lineno" if depth == 1 else "traceback"
     rows: list[dict[str, Any]] = []
     ours = ("<limpet ", tracemalloc.__file__, stage0.__file__)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from . import importlocks, loglocks
+from . import importlocks, loglocks, ownlocks
 from .natives import get_ident, monotonic, sleep
 
 _set: Final = ctypes.pythonapi.PyThreadState_SetAsyncExc
@@ -57,7 +57,7 @@ class Guard:
             Interrupted: it was.
         """
         self._wanted = False
-        before = importlocks.owned() + loglocks.owned()
+        before = importlocks.owned() + loglocks.owned() + ownlocks.owned()
         step = _Step(monotonic())
         try:
             self._step = step  # from here on interruptible
@@ -78,6 +78,7 @@ class Guard:
         if self._wanted:
             importlocks.give_back(before)
             loglocks.give_back(before)
+            ownlocks.give_back(before)
         return hit
 
     def shelter(self, function: Callable[..., Any], *arguments: Any) -> Any:

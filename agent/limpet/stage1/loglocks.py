@@ -9,6 +9,8 @@ import sys
 from _thread import RLock
 from typing import Any, Final
 
+from .ownlocks import is_owned, release
+
 _LOCKING: Final = frozenset({"_acquireLock", "_releaseLock", "acquire", "release"})
 
 
@@ -21,7 +23,7 @@ def owned() -> tuple[Any, ...]:
     handlers = [reference() for reference in list(references)] if type(references) is list else []
     locks = [vars(logging).get("_lock")]
     locks += [vars(handler).get("lock") for handler in handlers if handler is not None]
-    return tuple(lock for lock in locks if type(lock) is RLock and _is_owned(lock))
+    return tuple(lock for lock in locks if type(lock) is RLock and is_owned(lock))
 
 
 def at_locks(thread: int) -> bool:
@@ -35,10 +37,4 @@ def at_locks(thread: int) -> bool:
 
 def give_back(before: tuple[Any, ...]) -> None:
     """Releases what this thread has taken since it owned `before`; it runs none of logging's code now."""
-    for lock in owned():
-        while not any(lock is each for each in before) and _is_owned(lock):
-            lock.release()
-
-
-def _is_owned(lock: Any) -> bool:
-    return bool(lock._is_owned())  # noqa: SLF001 - as threading.Condition asks
+    release(owned(), before)

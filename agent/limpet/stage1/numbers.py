@@ -6,14 +6,14 @@
 import weakref
 from typing import Any
 
-from .natives import allocate_lock
+from .ownlocks import owned_lock
 
 
 class Numbers:
     """Numbers of objects that can be referred to weakly; nothing is kept alive by them."""
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
+        self._lock = owned_lock()
         self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._last = 0
 

@@ -45,13 +45,14 @@ def trace_tasks(on: bool = True) -> Text:
 
     A task factory around the loop's own does it, while this console is attached or until trace_tasks(False).
     """
-    session = current().session
+    job = current()
+    session = job.session
     if not session.name:
         raise RuntimeError("trace_tasks() is for a console: what rpc or ctl asks for ends at once")
     if not on:
         creation.stop(session)
         return Text("creations of tasks are not recorded any more")
-    loops = creation.start(session)
+    loops = job.shelter(creation.start, session)
     if not loops:
         creation.stop(session)
         return Text("no event loop runs here")

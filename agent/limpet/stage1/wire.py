@@ -12,7 +12,7 @@ from limpet.agent import Connection
 
 from . import services
 from .channel import Channel
-from .loading import load
+from .loading import load, running
 from .natives import start_new_thread
 
 APART: Final = 16
@@ -197,8 +197,15 @@ def handle(body: bytes) -> None:
 
 
 def want() -> None:
-    """The application has something new for stage 1 to serve: the daemon asks what."""
-    _running[0].channel.send({"id": 0, "item": "want"})
+    """The application has something new for stage 1 to serve: the daemon asks what.
+
+    Called by evaluated code as well: no interruption lands where the channel is locked.
+    """
+    send, frame = _running[0].channel.send, {"id": 0, "item": "want"}
+    if (job := running.get()) is None:
+        send(frame)
+    else:
+        job.shelter(send, frame)
 
 
 def tick() -> float:
