@@ -52,6 +52,8 @@ def test_a_supervisor_is_stopped_in_reverse_order_and_started_in_order(name, ord
     assert set(world.live) == left
     stopped = set(world.below(name))
     assert all(world.states()[each] == "stopped" for each in stopped)
+    told = [text.removesuffix(" is stopped") for text in world.kinds("stopped")]
+    assert told == [each.lstrip("-") for step in order for each in step.split()]
     assert world.sleep(10).said() == ""
     world.start(*world.below(name))
     assert world.said() == " ".join(f"+{each}" for each in world.below(name))

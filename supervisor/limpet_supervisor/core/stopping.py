@@ -101,6 +101,8 @@ def stopped_by_supervisor(draft: Draft, instance: Instance) -> None:
             draft.put(instance, outcome=Outcome.EXITED)
         else:
             _rest(draft, instance)
+    else:  # a command has stopped its supervisor
+        draft.report("stopped", instance.name, f"{instance.name} is stopped")
 
 
 def _rest(draft: Draft, instance: Instance) -> None:
