@@ -242,3 +242,14 @@ def test_a_name_is_refused_rather_than_served_elsewhere(served: Served) -> None:
     """LIMPET_HEALTH=example.com:80 was served on 127.0.0.1."""
     with pytest.raises(NotAnAddress, match="not a name"):
         HttpServer(served.loop.reactor, "example.com:9464", served.handle)
+
+
+@pytest.mark.parametrize("mode", ["666", "0600"])
+def test_a_unix_socket_has_the_permissions_that_it_is_given(
+    served: Served, tmp_path: Path, mode: str
+) -> None:
+    """A proxy runs as another user, and a connection takes the right to write."""
+    path = tmp_path / "open.sock"
+    made = HttpServer(served.loop.reactor, f"unix:{path}", served.handle, mode)
+    assert oct(path.stat().st_mode & 0o7777) == oct(int(mode, 8))
+    made.close()

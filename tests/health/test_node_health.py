@@ -55,6 +55,7 @@ asyncio.run(main())
 WEB = f"""
 [health]
 bind = "unix:${{RELEASE_TMP}}/health.sock"
+mode = "666"
 loop = "300ms"
 [processes.web]
 command = ["{PYTHON}", "app.py"]
@@ -98,6 +99,10 @@ def file(shop: Node, request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param
     path.unlink(missing_ok=True)
     shop.wait_for(lambda: ask(shop, "/health")[0] == 200)
+
+
+def test_its_socket_has_the_mode_that_is_configured(shop: Node) -> None:
+    assert (shop.directory / "run" / "health.sock").stat().st_mode & 0o777 == 0o666
 
 
 def test_all_is_well(shop: Node) -> None:

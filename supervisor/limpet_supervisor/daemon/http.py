@@ -55,7 +55,9 @@ class Endpoint:
 
     def _open(self) -> None:
         try:
-            self._server = HttpServer(self._node.reactor, self._bind, self._handle)
+            self._server = HttpServer(
+                self._node.reactor, self._bind, self._handle, self._node.spec.health.mode
+            )
         except NotAnAddress as error:
             self._log(f"health and metrics are not served: {error}")
         except OSError as error:

@@ -126,6 +126,9 @@ class HealthSpec(Struct, frozen=True, forbid_unknown_fields=True):
     bind: str = ""
     """`127.0.0.1:9464` or `unix:/path`: there /health, /livez, /readyz, /startupz and /metrics are served.
     Empty: nowhere. The node's variable LIMPET_HEALTH comes first; there `off` is nowhere."""
+    mode: Octal = ""
+    """Permissions of a Unix socket, octal (systemd's `SocketMode=`): `"666"` lets a proxy of another user in.
+    Default: as the node's umask has it."""
     loop: Interval = Duration(1)
     """An event loop that is blocked for longer fails the check `loop`."""
     memory: Percent = 90

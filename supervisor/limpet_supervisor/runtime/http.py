@@ -66,13 +66,14 @@ class HttpServer:
     Args:
         bind: `host:port` with a numeric host or `localhost`, or `unix:/path`; no name is asked for.
         handle: answers; what it raises is a bug, which the client sees as 500.
+        mode: permissions of a Unix socket, octal; empty: as the umask has it.
 
     Raises:
         OSError: the address cannot be had.
         NotAnAddress: it is none.
     """
 
-    def __init__(self, reactor: Reactor, bind: str, handle: Handle) -> None:
+    def __init__(self, reactor: Reactor, bind: str, handle: Handle, mode: str = "") -> None:
         self.reactor = reactor
         self.handle = handle
         self.requests = 0
@@ -80,7 +81,7 @@ class HttpServer:
         """Connections that were given up: too slow, too many, not HTTP."""
         self._connections: dict[_Connection, None] = {}
         self._path = ""
-        self._socket = self._listen(bind)
+        self._socket = self._listen(bind, mode)
         self._acceptor = Acceptor(reactor, self._socket, self._accepted, most=16)
 
     @property
@@ -104,7 +105,7 @@ class HttpServer:
         """A connection has ended."""
         self._connections.pop(connection, None)
 
-    def _listen(self, bind: str) -> socket.socket:
+    def _listen(self, bind: str, mode: str) -> socket.socket:
         address = parse_address(bind)
         family, target = address.family, address.target
         if family == socket.AF_UNSPEC:
@@ -121,6 +122,9 @@ class HttpServer:
             else:
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(target)
+            if self._path and mode:
+                # Not by the umask, which is other threads' as well; nobody is let in before `listen`.
+                os.chmod(self._path, int(mode, 8))
             made.listen(_BACKLOG)
         except OSError:
             made.close()
