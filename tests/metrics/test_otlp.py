@@ -1,6 +1,7 @@
 """OTLP: what is written is what OpenTelemetry's own messages read, and starts of series are right."""
 
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -148,6 +149,18 @@ def test_a_series_that_is_gone_is_told_until_that_has_arrived() -> None:
     assert gone(pushed(encoder, 5_000, counter(a=1))) == set()
     assert gone(pushed(encoder, 6_000, counter(b=1))) == {("c", "a")}
     assert gone(pushed(encoder, 7_000, counter(a=1, b=1))) == set(), "it is there again"
+
+
+def test_of_a_long_outage_the_last_that_are_gone_are_told() -> None:
+    encoder = Encoder({}, STARTED)
+    for life in range(4):
+        names = {f"{life}.{number}": 1.0 for number in range(4_000)}
+        found = pushed(encoder, 2_000 + life, gauge(**names))
+    metrics = found.request.resource_metrics[0].scope_metrics[0].metrics
+    points = [point for metric in metrics for point in metric.gauge.data_points if point.flags == 1]
+    lives = Counter(dict(labels(point))["of"].partition(".")[0] for point in points)
+    assert lives == {"0": 2_000, "1": 4_000, "2": 4_000}
+    assert encoder.points == 14_000
 
 
 @pytest.mark.parametrize(("count", "message"), [(0, ""), (7, "too old"), (2**40, "ü" * 200)])

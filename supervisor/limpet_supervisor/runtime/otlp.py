@@ -31,6 +31,8 @@ _FIXED: Final = Struct("<Bq")
 _AT_ONCE: Final = 100
 """Series after which the interpreter is left to the loop for a moment; else each turn of it may wait 5 ms."""
 _PAUSE: Final = 1e-5
+_GONE: Final = 10_000
+"""Series that are gone and not told of yet, at most: those of a long outage would make requests too large."""
 _LENGTH, _TAG_BITS = 2, 3
 
 Key = tuple[str, tuple[str, ...]]
@@ -90,6 +92,8 @@ class Encoder:
         for key in self._seen.keys() - seen.keys():
             self._gone[key] = self._seen[key]
         for key in self._gone.keys() & seen.keys():
+            del self._gone[key]
+        for key in list(self._gone)[:-_GONE]:  # whoever showed them has stopped to by itself
             del self._gone[key]
         for key, gone in self._gone.items():
             written[gone.scope].append(_metric(gone.family, [_no_point(gone, key[1], now)]))
