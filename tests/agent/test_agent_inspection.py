@@ -120,6 +120,14 @@ trap = Trap()
     assert "prop" in peer.value("i(trap)")
 
 
+def test_a_look_at_what_wraps_itself_ends(idle: Pair) -> None:
+    _child, peer = idle
+    peer.evaluate("def ring(a): pass\nring.__wrapped__ = ring")
+    for look in ("i(ring)", "h(ring)", "src(ring)"):
+        found = peer.evaluate(look, timeout=5)[0]
+        assert found.ok, (look, found.error)
+
+
 def test_the_names_are_there_and_may_be_taken(idle: Pair) -> None:
     _child, peer = idle
     assert peer.value("h = 5; h") == "5"

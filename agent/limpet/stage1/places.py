@@ -13,7 +13,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from .static import is_a, names_of, own_names
+from .static import WRAPPED, is_a, names_of, own_names
 
 
 def place_of(thing: Any) -> str:
@@ -53,7 +53,9 @@ def subject_of(thing: Any) -> Any:
     """A function, class or module: the function behind a method or decorators, the class of anything else."""
     if is_a(thing, MethodType):
         thing = thing.__func__
-    while is_a(thing, FunctionType) and is_a(own_names(thing).get("__wrapped__"), FunctionType):
+    for _ in range(WRAPPED):
+        if not is_a(thing, FunctionType) or not is_a(own_names(thing).get("__wrapped__"), FunctionType):
+            break
         thing = own_names(thing)["__wrapped__"]
     return thing if is_a(thing, type, ModuleType, FunctionType) else type(thing)
 

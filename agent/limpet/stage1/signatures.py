@@ -13,13 +13,11 @@ from types import FunctionType, GenericAlias, MethodType, UnionType
 from typing import Any, Final
 
 from .render import Text, bounded, class_name, clip, type_name
-from .static import ROUTINES, behind, exactly, is_a, looked_up, mro, names_of, own, own_names
+from .static import ROUTINES, WRAPPED, behind, exactly, is_a, looked_up, mro, names_of, own, own_names
 
 _VARIABLE: Final = 0x4
 _KEYWORDS: Final = 0x8
 """CO_VARARGS, CO_VARKEYWORDS."""
-_WRAPPED: Final = 50
-"""Decorators on top of each other."""
 _SHOWN: Final = (type(None), bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
 """Types whose values are shown as defaults; of another only its type."""
 _PLAIN: Final = (type(None), type(...), bool, int, float, str, bytes)
@@ -80,7 +78,7 @@ def signature(thing: Any) -> Signature:
     Raises:
         ValueError: it is not known.
     """
-    for _ in range(_WRAPPED):
+    for _ in range(WRAPPED):
         if is_a(thing, FunctionType):
             names = own_names(thing)
             if type(names.get("__signature__")) is Signature:

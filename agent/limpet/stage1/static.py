@@ -18,6 +18,8 @@ from types import (
 from typing import Any, Final
 
 ROUTINES: Final = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, WrapperDescriptorType)
+WRAPPED: Final = 50
+"""Decorators on top of each other; what wraps itself has no end of them."""
 _NOTHING: Final = object()
 _GIVING: Final = {"starlette.datastructures:State.__getattr__": "_state"}
 """Of a `__getattr__` that is known (`app.state` of Starlette, FastAPI), the dictionary that it looks into."""
