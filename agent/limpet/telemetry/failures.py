@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -36,6 +37,9 @@ class Failure(NamedTuple):
 sources: list[Callable[[], list[Failure]]] = []
 """Who knows of failures."""
 
+_asking = False
+"""Whether a thread that asks has yet to begin."""
+
 
 def failures() -> list[Failure]:
     """Every attached handler and every poll that has failed since this process began (or was forked)."""
@@ -43,11 +47,34 @@ def failures() -> list[Failure]:
 
 
 def changed() -> None:
-    """Lets the node know that something fails, or does so no more, if there is one around this process."""
-    # Imported already where there is one. Any thread, in any state: a handler runs where its event happens.
+    """Lets the node know that something fails, or does so no more, if there is one around this process.
+
+    By a thread of its own: a handler runs where its event happens, in a signal handler or a finalizer too,
+    which come at any moment, and under any lock.
+    """
+    global _asking  # noqa: PLW0603 - of the process
+    # Imported already where there is a node.
     module: Any = sys.modules.get("limpet.agent")
-    if module is not None:
-        module.want_soon()
+    if module is None or module.agent is None or _asking:
+        return
+    _asking = True
+    try:
+        module.start_new_thread(_ask, (module.agent,))
+    except RuntimeError:  # no more threads, or none at the interpreter's end
+        _asking = False
+
+
+def _ask(agent: Any) -> None:
+    _begun()
+    try:
+        agent.want()
+    except Exception as failure:  # noqa: BLE001 - raised, it would be printed
+        agent.failure = failure
+
+
+def _begun() -> None:
+    global _asking  # noqa: PLW0603 - of the process
+    _asking = False
 
 
 def named(id_: object) -> str:
@@ -83,3 +110,6 @@ def contained(error: BaseException) -> bool:
     # Got from the result of a task; a cancellation of the caller itself arrives at an `await` of its own.
     asyncio = sys.modules.get("asyncio.exceptions")
     return asyncio is not None and isinstance(error, asyncio.CancelledError)
+
+
+os.register_at_fork(after_in_child=_begun)  # its parent's thread has not come along

@@ -1,7 +1,7 @@
 """Handlers of the application's telemetry that fail, and what is polled for it: in `status`, and events.
 
-A process says that something has changed (`limpet.agent.want_soon`); it is then asked what fails. Nothing is
-asked of one in which nothing ever failed.
+A process says that something has changed (`limpet.telemetry.failures.changed`); it is then asked what fails.
+Nothing is asked of one in which nothing ever failed.
 """
 
 from collections.abc import Callable
