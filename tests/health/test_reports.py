@@ -101,7 +101,7 @@ def test_a_disk_that_hangs_takes_no_figures_away(monkeypatch: pytest.MonkeyPatch
         node, observer, counts=Counts(), directories=(), control=lambda: None, log=lambda _text: None
     )
     known: list[bool] = []
-    reports.health.look_at_limits(lambda: known.append(True))
+    reports.health.limits.look(lambda: known.append(True))
     turn_until(reactor, looked.is_set)
     taken: list[object] = []
     monkeypatch.setattr(figures, "_FRESH", -1.0)  # one is asked for anew

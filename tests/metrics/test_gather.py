@@ -112,22 +112,22 @@ def test_after_a_bug_in_a_sample_who_waits_is_told_and_the_next_is_taken(
 def test_after_a_bug_in_the_limits_who_waits_is_told_and_they_are_looked_at_again(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    health = rig.reports.health
+    limits = rig.reports.health.limits
     told: list[bool] = []
 
     def note() -> None:
         told.append(True)
 
     with monkeypatch.context() as patch:
-        patch.setattr(health, "_out", fail)
-        health.look_at_limits(fail)
-        health.look_at_limits(note)
+        patch.setattr(limits, "_out", fail)
+        limits.look(fail)
+        limits.look(note)
         rig.until(lambda: told and len(rig.bugs) == 2)
-    monkeypatch.setattr("limpet_supervisor.daemon.health._FRESH", -1.0)
+    monkeypatch.setattr("limpet_supervisor.daemon.limits._FRESH", -1.0)
     monkeypatch.setattr(host, "limits", lambda *_: ())
-    health.look_at_limits(note)
+    limits.look(note)
     rig.until(lambda: len(told) == 2)
-    assert not rig.reports.health._limits
+    assert not limits.lines
 
 
 def test_while_a_scrape_that_was_given_up_goes_on_no_other_is_made(

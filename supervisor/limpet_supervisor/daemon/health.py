@@ -14,26 +14,21 @@ import msgspec
 
 from limpet_supervisor.core.state import Instance, Outcome
 from limpet_supervisor.errors import LimpetError
-from limpet_supervisor.model.figures import Figures, Limit
 from limpet_supervisor.model.health import WELL, Line, Result, Status, Vitals
 from limpet_supervisor.model.masking import masked_text
 from limpet_supervisor.model.spec import Liveness
 from limpet_supervisor.model.status import Event, NodeFacts, NodeState
-from limpet_supervisor.model.units import Duration, format_duration, format_size
-from limpet_supervisor.runtime import host
+from limpet_supervisor.model.units import Duration, format_duration
 from limpet_supervisor.runtime.agents import AgentConnection
-from limpet_supervisor.runtime.aside import Aside
 from limpet_supervisor.wire import messages as m
 
 from .changes import Changes, Key, unsaid
-from .figures import Sampler, Taken
+from .limits import Limits
 from .lints import storm
 from .node import Node
 from .observe import Observer
 from .vitals import Monitor
 
-_FRESH: Final = 5.0
-"""Seconds for which what can run out is good enough."""
 _STALE: Final = 2.0
 """Seconds beyond its period and timeout after which a result says nothing any more."""
 _LOOP: Final = "loop"
@@ -48,7 +43,6 @@ class Health:
 
     Args:
         changes: tells that a check of a process fails, or passes again.
-        directories: whose file systems must not run full.
     """
 
     def __init__(
@@ -57,26 +51,20 @@ class Health:
         observer: Observer,
         *,
         monitor: Monitor,
-        aside: Aside,
-        sampler: Sampler,
+        limits: Limits,
         changes: Changes,
-        directories: tuple[str, ...],
     ) -> None:
         self.garbage = 0
+        self.limits = limits
+        """What can run out."""
         self._been_ready: set[str] = set()
         """Processes of which every instance that shall run has been ready at once."""
         self._node = node
         self._spec = node.spec.health
         self._observer = observer
         self._monitor = monitor
-        self._aside = aside
-        self._sampler = sampler
         self._changes = changes
-        self._directories = directories
         self._results: dict[AgentConnection, dict[str, tuple[float, Result]]] = {}
-        self._limits: tuple[Line, ...] = ()
-        self._limits_at = float("-inf")
-        self._waiting: list[Callable[[], None]] = []
 
     # -- what agents say ----------------------------------------------------------------------------------
 
@@ -188,14 +176,14 @@ class Health:
             except LimpetError:  # removed meanwhile
                 lines = ()
             if not names:
-                lines = (*lines, *self._limits)
+                lines = (*lines, *self.limits.lines)
             then(reply(self.counted(lines, left_out), self._observer.facts()))
 
-        self.look_at_limits(told)
+        self.limits.look(told)
 
     def all_lines(self) -> tuple[Line, ...]:
         """Every check, those of what can run out as they were last looked at."""
-        return self.counted((*self.lines(), *self._limits))
+        return self.counted((*self.lines(), *self.limits.lines))
 
     def counted(self, lines: Iterable[Line], left_out: Iterable[str] = ()) -> tuple[Line, ...]:
         """The lines without those that are left out; those that are configured to be ignored do not count."""
@@ -320,71 +308,6 @@ class Health:
         """A process is gone, and the results of its checks with it."""
         self._results.pop(connection, None)
 
-    # -- what can run out ---------------------------------------------------------------------------------
-
-    def look_at_limits(self, then: Callable[[], None]) -> None:
-        """Calls `then` when what can run out has been looked at, at most some seconds ago."""
-        now = self._node.reactor.now()
-        if now - self._limits_at < _FRESH:
-            then()
-            return
-        self._waiting.append(then)
-        if len(self._waiting) > 1:
-            return
-        directories = self._directories
-
-        def told(lines: tuple[Line, ...]) -> None:
-            self._limits = lines
-            self._limits_at = self._node.reactor.now()
-            waiting, self._waiting = self._waiting, []
-            self._node.reactor.call_each(waiting)
-
-        def known(limits: tuple[Limit, ...], figures: tuple[Figures, ...]) -> None:
-            try:
-                lines = tuple(self._out(limits, figures))
-            except Exception as error:
-                # Else all who come later wait with those who wait now, for ever.
-                failed(LimpetError("It could not be judged", f"{type(error).__name__}: {error}"))
-                raise
-            told(lines)
-
-        def failed(error: LimpetError) -> None:
-            told((Line("disk", Status.UNKNOWN, reason=error.why, critical=False),))
-
-        def sampled(taken: Taken) -> None:
-            self._aside.do(
-                lambda: host.limits(*directories),
-                lambda limits: known(limits, taken.figures),
-                failed,
-            )
-
-        self._sampler.take(sampled, failed)
-
-    def _out(self, limits: Iterable[Limit], figures: Iterable[Figures]) -> Iterator[Line]:
-        spec = self._spec
-        limits = list(limits)
-        of_processes = [
-            Limit(f"descriptors of {each.name}", each.fds, each.fds_limit)
-            for each in figures
-            if each.fds is not None and each.fds_limit and each.processes == 1
-        ]
-        for check, share, words in (
-            ("memory", spec.memory, ("memory of ",)),
-            ("disk", spec.disk, ("disk of ", "inodes of ")),
-            ("descriptors", spec.descriptors, ("descriptors of ", "open files of ")),
-            ("processes", spec.processes, ("tasks of ",)),
-        ):
-            known = [each for each in (*limits, *of_processes) if each.name.startswith(words)]
-            if known:
-                worst = max(known, key=lambda each: each.share)
-                full = worst.share > share / 100
-                yield Line(
-                    check,
-                    Status.WARNING if full else Status.OK,
-                    reason=_shown(worst) if full else "",
-                    critical=False,
-                )
-
 
 def _is_ready(instance: Instance) -> bool:
     return instance.ready
@@ -403,8 +326,3 @@ def reply(lines: tuple[Line, ...], node: NodeFacts) -> m.HealthReply:
             checks[line.check] = line.status.value
     status = 200 if all(line.is_well for line in lines) else 503
     return m.HealthReply(status=status, checks=checks, lines=lines, node=node)
-
-
-def _shown(limit: Limit) -> str:
-    show = format_size if limit.unit == "bytes" else "{:,.0f}".format
-    return f"{limit.name}: {show(limit.used)} of {show(limit.limit)}, {100 * limit.share:.0f} %"

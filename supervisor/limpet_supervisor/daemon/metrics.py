@@ -126,7 +126,7 @@ class Metrics:
         def failed(_error: LimpetError) -> None:
             self._ask(lambda asked, late: self._render((), asked, late))
 
-        self._health.look_at_limits(lambda: self._sampler.take(sampled, failed))
+        self._health.limits.look(lambda: self._sampler.take(sampled, failed))
 
     def _tell(self, made: dict[Make, bytes]) -> None:
         waiting, self._waiting = self._waiting, []

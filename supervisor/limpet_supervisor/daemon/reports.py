@@ -23,6 +23,7 @@ from .control import Answer, Control
 from .counts import Counts
 from .figures import Sampler
 from .health import Health
+from .limits import Limits
 from .node import Node
 from .observe import Observer
 from .quarantine import Quarantine
@@ -73,10 +74,14 @@ class Reports:
             node,
             observer,
             monitor=self.monitor,
-            aside=self.aside,
-            sampler=self.sampler,
+            limits=Limits(
+                node.reactor,
+                node.spec.health,
+                aside=self.aside,
+                sampler=self.sampler,
+                directories=directories,
+            ),
             changes=self._changes,
-            directories=directories,
         )
         self._quarantine = Quarantine(node, self._changes, self.health.name_of)
         self._wants = Wants(node.reactor, checks=self.health.registered, telemetry=self._quarantine.look)
