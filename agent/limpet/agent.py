@@ -1,6 +1,6 @@
 """Stage 0: what every supervised Python process carries, and every process that it forks or spawns.
 
-It costs the application less than a millisecond and a fraction of a megabyte, and must never harm it:
+It costs the application about a millisecond and a fraction of a megabyte, and must never harm it:
 
 - Only C modules are imported, so that `threading`, `socket`, `logging` are not loaded before the application
   loads (or gevent patches) them. The functions kept here are the interpreter's own for ever after.

@@ -242,8 +242,8 @@ def hold() -> None:
 def release() -> None:
     """Takes the proxies away when nobody holds them any more."""
     with _installed.lock:
-        _installed.holders -= 1
-        if _installed.holders <= 0:
+        _installed.holders = max(0, _installed.holders - 1)  # who held at a `restore` releases all the same
+        if not _installed.holders:
             restore()
 
 
