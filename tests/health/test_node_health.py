@@ -349,3 +349,33 @@ shutdown = "1h"
             assert "in main" in box.read(), "written before the stop signal, and the kill"
         kinds = [each.kind for each in _events(made) if each.process == "web.1"]
         assert kinds.index("fault") < kinds.index("black_box") < kinds.index("killed") < kinds.index("exited")
+
+
+NAMESAKES = """
+import time
+from limpet import health
+
+for name in ("loop", "disk", "web", "web.1", "database"):
+    health.check(name, every=0.05)(lambda name=name: name == "database")
+while True:
+    time.sleep(0.05)
+"""
+
+
+def test_a_check_that_is_called_like_one_of_limpets_own_is_kept_apart_from_it() -> None:
+    """One called `loop` that failed made /livez say that the process hangs."""
+    with running(WEB, files={"app.py": NAMESAKES}) as made:
+        made.wait_for(lambda: "health and metrics are served" in made.output)
+        theirs = {"app/loop", "app/disk", "app/web", "app/web.1"}
+
+        def told() -> bool:
+            checks = json.loads(ask(made, "/health")[1])["checks"]
+            return {name for name in checks if checks[name] == "failing"} == theirs and "loop" in checks
+
+        made.wait_for(told)
+        checks = json.loads(ask(made, "/health")[1])["checks"]
+        assert (checks["web"], checks["loop"], checks["database"]) == ("ok", "ok", "ok")
+        assert ask(made, "/livez/web") == (200, "ok")
+        assert ask(made, "/startupz/web") == (200, "ok")
+        assert ask(made, "/readyz")[0] == 503
+        assert ask(made, f"/readyz?exclude={','.join(theirs)}") == (200, "ok")

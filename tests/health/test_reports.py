@@ -11,8 +11,8 @@ import pytest
 from limpet_supervisor.daemon import figures
 from limpet_supervisor.daemon.counts import Counts
 from limpet_supervisor.daemon.reports import Reports
-from limpet_supervisor.model.spec import HealthSpec
-from limpet_supervisor.model.status import Event
+from limpet_supervisor.model.spec import HealthSpec, Liveness
+from limpet_supervisor.model.status import Event, NodeState
 from limpet_supervisor.runtime import aside, host
 from limpet_supervisor.runtime.reactor import Reactor
 from limpet_supervisor.wire.agent import AgentAnswer
@@ -159,4 +159,57 @@ def test_a_process_has_been_ready_once_all_of_its_instances_have_that_shall_run(
     happens("removed", "web.1")
     assert not health.has_been_ready("web")
     assert not health.has_been_ready("job")
+    reactor.close()
+
+
+def test_a_check_that_must_be_there_is_unknown_until_its_process_has_told_of_it() -> None:
+    """Just after a boot or a restart all was said to be well: nobody had said otherwise yet."""
+    reactor = Reactor()
+    now = [1000.0]
+    reactor.now = lambda: now[0]  # type: ignore[method-assign]
+    agents = Agents()
+    instance = SimpleNamespace(
+        name="web.1", process="web", pid=71, started_at=1000.0, ready=True, wanted=True, outcome=None
+    )
+    spec = SimpleNamespace(liveness=None)
+    node: Any = SimpleNamespace(
+        reactor=reactor,
+        agents=agents,
+        spec=SimpleNamespace(health=HealthSpec()),
+        spec_of=lambda _instance: spec,
+        processes=SimpleNamespace(running={}),
+        tree=SimpleNamespace(
+            instances={"web.1": instance}, members={"web": ("web.1",)}, in_order=lambda: [instance]
+        ),
+        subscribers={},
+        state=NodeState.RUNNING,
+        deaths={},
+        publish=lambda *_: None,
+    )
+    observer: Any = SimpleNamespace()
+    reports = Reports(
+        node, observer, counts=Counts(), directories=(), control=lambda: None, log=lambda _text: None
+    )
+
+    def unwell() -> list[tuple[str, str]]:
+        return [(line.check, line.reason) for line in reports.health.lines() if not line.is_well]
+
+    assert unwell() == []
+    spec.liveness = Liveness("health", "database")
+    assert unwell() == [("database", "nothing has been heard of it yet")]
+    assert reports.health.judge("web.1", spec.liveness)[0] is None, "nobody is restarted for it"
+    agent: Any = Agent()
+    agents.append(agent)
+    reports.pushed(agent, "want", None)
+    assert unwell() == [("database", "it has not run yet")]
+    reports.pushed(agent, "health", {"check": "database", "status": "ok"})
+    reports.pushed(agent, "health", {"check": "cache", "status": "ok", "critical": False})
+    reports.pushed(agent, "health", {"check": "queue", "status": "ok"})
+    assert unwell() == []
+    # Its next life: what it had before is waited for, a while; what is configured for ever.
+    agents.remove(agent)
+    agents.on_lost(agent)
+    assert [check for check, _ in unwell()] == ["database", "queue"]
+    now[0] += 11.0
+    assert [check for check, _ in unwell()] == ["database"]
     reactor.close()

@@ -32,6 +32,12 @@ from .vitals import Monitor
 _STALE: Final = 2.0
 """Seconds beyond its period and timeout after which a result says nothing any more."""
 _LOOP: Final = "loop"
+_OURS: Final = frozenset(
+    {"descriptors", "disk", _LOOP, "memory", "node", "ping", "processes", "restarts"},
+)
+"""Names of Limpet's own checks, beside those of processes."""
+_AWAITED: Final = 10.0
+"""Seconds from a process's start for which checks that it had before are waited for."""
 _CHECKS: Final = 200
 """Checks of one process that are kept."""
 _REASON: Final = 500
@@ -64,6 +70,8 @@ class Health:
         self._observer = observer
         self._monitor = monitor
         self._changes = changes
+        self._had: dict[str, dict[str, bool]] = {}
+        """The checks that a process has told of, in this life or before; whether they are critical."""
         self._results: dict[AgentConnection, dict[str, tuple[float, Result]]] = {}
 
     # -- what agents say ----------------------------------------------------------------------------------
@@ -72,6 +80,14 @@ class Health:
         """A process has these checks; each will be pushed when it has run."""
         known = self._results.setdefault(connection, {})
         now = self._node.reactor.now()
+        instance = self._node.tree.instances.get(connection.process)
+        if instance is not None:
+            had = self._had.get(instance.process, {})
+            of_forks = {} if connection.pid == instance.pid else had
+            self._had[instance.process] = {
+                **of_forks,
+                **{name: had.get(name, True) for name in names[:_CHECKS]},
+            }
         for name in names[:_CHECKS]:
             if name not in known:
                 known[name] = now, Result(name, reason="it has not run yet")
@@ -85,9 +101,12 @@ class Health:
             self.garbage += 1
             return
         known = self._results.setdefault(connection, {})
+        instance = self._node.tree.instances.get(connection.process)
+        had = self._had.setdefault(instance.process, {}) if instance is not None else {}
         if result.gone:
             known.pop(result.check, None)
-            self._changes.forget(connection, result.check)
+            had.pop(result.check, None)
+            self._changes.forget(connection, self._shown(result.check))
             return
         if len(known) >= _CHECKS and result.check not in known:
             self.garbage += 1
@@ -96,8 +115,15 @@ class Health:
             result, check=result.check[:_REASON], reason=masked_text(result.reason[:_REASON])
         )
         known[result.check] = self._node.reactor.now(), result
+        if len(had) < _CHECKS or result.check in had:
+            had[result.check] = result.critical
         if result.status is not Status.UNKNOWN:
-            self._tell(connection, result.check, result.reason, fails=result.status not in WELL)
+            self._tell(connection, self._shown(result.check), result.reason, fails=result.status not in WELL)
+
+    def _shown(self, check: str) -> str:
+        """A check of the application's as it is called beside Limpet's own and the processes' names."""
+        tree = self._node.tree
+        return f"app/{check}" if check in _OURS or check in tree.members or check in tree.instances else check
 
     def felt(self, connection: AgentConnection, _vitals: Vitals) -> None:
         """An agent has told its vitals: is its loop blocked, or was it?"""
@@ -135,9 +161,12 @@ class Health:
         instances = self._instances(names)
         found = [*self._processes(instances, _is_ready)]
         for instance in instances:
+            told: set[str] = set()
             for connection in self._node.agents.of(instance.name):
                 if connection.is_process:
                     found += self._of_agent(connection)
+                    told.update(self._results.get(connection, ()))
+            found += self._awaited(instance, told)
         if not names:
             found = [*self._of_node(), *found]
         return tuple(found)
@@ -205,7 +234,12 @@ class Health:
             if not known:
                 return None, "nothing is known of its event loop"
             return (False, f"{text} for {format_duration(seconds)}") if seconds > limit else (True, "")
-        lines = [line for each in agents for line in self._of_agent(each) if line.check == liveness.target]
+        lines = [
+            line
+            for each in agents
+            for line in self._of_agent(each)
+            if line.check == self._shown(liveness.target)
+        ]
         if not lines:
             return None, f"there is no check {liveness.target}"
         worst = max(lines, key=lambda line: _ORDER[line.status])
@@ -258,7 +292,7 @@ class Health:
                 status = Status.UNKNOWN
                 reason = f"nothing was heard of it for {format_duration(age)}"
             yield Line(
-                result.check,
+                self._shown(result.check),
                 status,
                 process=name,
                 reason=reason,
@@ -266,6 +300,24 @@ class Health:
                 age=round(age, 3),
                 took=result.took,
             )
+
+    def _awaited(self, instance: Instance, told: set[str]) -> Iterator[Line]:
+        """The checks that an instance must have and has not told of: until it does, nobody knows how it is.
+
+        As a container is not ready before its probe has passed for the first time (Kubernetes).
+        """
+        if instance.pid is None:  # its process's own line says so
+            return
+        awaited: dict[str, bool] = {}
+        if self._node.reactor.now() - instance.started_at < _AWAITED:
+            awaited |= self._had.get(instance.process, {})
+        liveness = self._node.spec_of(instance).liveness
+        if liveness is not None and liveness.kind == "health":
+            awaited.setdefault(liveness.target, True)
+        for check, critical in awaited.items():
+            if check not in told:
+                reason = "nothing has been heard of it yet"
+                yield Line(self._shown(check), Status.UNKNOWN, instance.name, reason, critical)
 
     def _loop(self, name: str, connection: AgentConnection, seconds: float, text: str) -> Line:
         if seconds:
@@ -300,6 +352,8 @@ class Health:
 
     def heard(self, event: Event) -> None:
         """An event of the node's: only the process that it is about is looked at, of thousands perhaps."""
+        if event.kind == "removed":
+            self._had = {name: had for name, had in self._had.items() if name in self._node.tree.members}
         if event.kind in ("ready", "stopped", "removed"):
             instance = self._node.tree.instances.get(event.process)
             self.note_ready(instance.process if instance is not None else event.process.rpartition(".")[0])
