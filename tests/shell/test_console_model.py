@@ -1,5 +1,6 @@
 """The console without a terminal: what an input is, the prompt, the history, what may be shown."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from limpet_shell.console.model import (
     parse,
     restores,
 )
-from limpet_shell.console.screen import Filter
+from limpet_shell.console.screen import Filter, Screen
+from limpet_shell.output import plain
 
 
 @pytest.mark.parametrize(
@@ -133,6 +135,31 @@ def test_a_history_that_grows_too_large_loses_its_older_half(tmp_path: Path) -> 
     assert [f"{line}\n" for line in reversed(loaded)] == path.read_text().splitlines(keepends=True)
 
 
+def test_a_history_that_cannot_be_shortened_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was emptied first, and the disk was full then."""
+    path = tmp_path / "history"
+    path.write_text(before := "".join(f"{k}\n" for k in range(100)))
+
+    opened = os.open
+
+    def open_full(place: str, flags: int, mode: int = 0o777) -> int:
+        descriptor = opened(place, flags, mode)
+        if flags & os.O_WRONLY:
+            os.dup2(device, descriptor)
+        return descriptor
+
+    device = opened("/dev/full", os.O_WRONLY)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_full)
+        loaded = list(history.FileHistory(str(path), 10).load_history_strings())
+    os.close(device)
+    assert loaded == [str(k) for k in range(99, 89, -1)]
+    assert path.read_text() == before
+    assert os.listdir(tmp_path) == ["history"]
+
+
 def test_without_a_file_that_can_be_written_the_history_is_empty() -> None:
     kept = history.FileHistory("/proc/nowhere/history", 10)
     kept.store_string("1")
@@ -147,6 +174,16 @@ def test_the_history_is_where_xdg_says() -> None:
 def test_what_code_prints_keeps_colours_and_returns_and_loses_other_control() -> None:
     shown = Filter()
     assert shown("\x1b[31mred\x1b[0m\r\n\t\x1b[2J\x07") == "\x1b[31mred\x1b[0m\r\n\t\\x1b[2J\\x07"
+
+
+def test_an_escape_at_the_very_end_is_shown_when_no_more_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    """It came up in the middle of what was evaluated next."""
+    screen = Screen(plain)
+    screen.evaluated("stdout", "one\x1b")
+    screen.finish_line()
+    screen.evaluated("stdout", "two\n")
+    screen.finish_line()
+    assert capsys.readouterr().out == "one\\x1b\ntwo\n"
 
 
 def test_a_colour_that_is_cut_in_two_is_put_together() -> None:

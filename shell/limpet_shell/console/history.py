@@ -59,22 +59,30 @@ class FileHistory(History):
         large = len(text) > MAX_BYTES
         kept = (text[len(text) // 2 :].split("\n")[1:-1] if large else lines)[-self._size :]
         if large or len(lines) > self._size + self._size // 10:
-            self._write("".join(f"{line}\n" for line in kept), os.O_TRUNC)
+            self._replace("".join(f"{line}\n" for line in kept))
         return [decode(line) for line in reversed(kept)]
 
     def store_string(self, string: str) -> None:
         """Keeps one."""
         if self._size and not string.startswith(" "):
-            self._write(f"{encode(string)}\n", os.O_APPEND)
+            # No home, a read-only disk, a full one: that costs the input in the file, not the console.
+            with suppress(OSError):
+                os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+                _write(self._path, f"{encode(string)}\n", os.O_APPEND)
 
-    def _write(self, text: str, how: int) -> None:
+    def _replace(self, text: str) -> None:
+        """Guarantee: the file is the old one or the whole new one, also on a full disk."""
+        new = f"{self._path}.{os.getpid()}"
         try:
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600)
+            _write(new, text, os.O_TRUNC)
+            os.replace(new, self._path)
         except OSError:
-            return  # no home, a read-only disk: the console works without
-        with (
-            suppress(OSError),
-            open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file,
-        ):
-            file.write(text)  # a full disk costs the input in the file, not the console
+            with suppress(OSError):
+                os.unlink(new)
+
+
+def _write(path: str, text: str, how: int) -> None:
+    """Raises OSError: it could not be written, or not all of it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+        file.write(text)

@@ -35,6 +35,11 @@ class Filter:
         parts = _ALLOWED.split(text)
         return "".join(part if k % 2 else output.printable(part) for k, part in enumerate(parts))
 
+    def rest(self) -> str:
+        """What is held back, when no more comes: it was no colour."""
+        held, self._held = self._held, ""
+        return output.printable(held)
+
 
 class Screen:
     """Prints for the console.
@@ -92,7 +97,11 @@ class Screen:
             self._put(self.paint(shown, "yellow") if stream == "stderr" and shown.strip() else shown)
 
     def finish_line(self) -> None:
-        """Ends a line that an evaluation has left open."""
+        """Ends a line that an evaluation has left open, and shows what of its output was held back."""
+        for held in self._filters.values():
+            if rest := held.rest():
+                self._at_start = False
+                self._put(rest)
         if not self._at_start:
             self._at_start = True
             self._put("\n")
