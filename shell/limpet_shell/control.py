@@ -5,12 +5,11 @@ console's own business (use, all, help, quit) have no `build`.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from limpet_shell import looks, render
-from limpet_shell.fitting import listed
 from limpet_shell.output import columns, printable
 from limpet_supervisor.errors import UsageError
 from limpet_supervisor.wire import messages
@@ -184,11 +183,8 @@ def _key(word: str) -> tuple[str, Any]:
         return key, value
 
 
-_FORM: Final = 22
-"""Columns of a command in the list of all; what is longer is told by `help COMMAND`."""
-WIDEST: Final = 80
-"""Columns of a list of help, however wide the terminal is."""
-_LOOKS: Final = tuple(look.name for look in looks.LOOKS)
+LOOKS: Final = tuple(look.name for look in looks.LOOKS)
+"""Commands that look into a process."""
 _OF_ONE: Final = (
     messages.RestartProcess,
     messages.StopProcess,
@@ -288,7 +284,7 @@ def _at(here: str, request: Request) -> Request:
 
 def of_all(command: ControlCommand, words: list[str]) -> tuple[bool, list[str]]:
     """Whether a look or a tool is meant for every process, `--all`, and the other words."""
-    return _switch(words, "--all") if command.name in _LOOKS else (False, words)
+    return _switch(words, "--all") if command.name in LOOKS else (False, words)
 
 
 def names_first(requests: list[Request]) -> messages.Status | None:
@@ -312,41 +308,6 @@ def split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise UsageError(f"{text}: {str(error).lower()}") from None
-
-
-def help_lines(prefix: str, paint: render.Paint, words: Sequence[str] = ()) -> list[str]:
-    """The commands as help, each name with `prefix` (":" at the console); `words`: in full, of these.
-
-    Raises:
-        UsageError: one of `words` is no command.
-    """
-    if words:
-        told = [parse([word.removeprefix(":")])[0] for word in words]
-        return [line for command in told for line in _usage(command, prefix, paint)]
-    from textwrap import wrap
-
-    commands = []
-    for command in COMMANDS.values():
-        if command.name not in _LOOKS:
-            form = f"{prefix}{command.name} {command.arguments}".rstrip()
-            form = form if len(form) <= _FORM else f"{prefix}{command.name} …"
-            commands.append((form.ljust(_FORM), command.help))
-    width = min(columns(), WIDEST)
-    return [
-        *listed(commands, width, paint),
-        *wrap(f"What is inside of a process ({prefix}help NAME says more of any):", width - 1),
-        *(
-            f"  {paint(row, 'cyan')}"
-            for row in wrap(" ".join(f"{prefix}{name}" for name in _LOOKS), width - 4)
-        ),
-    ]
-
-
-def _usage(command: ControlCommand, prefix: str, paint: render.Paint) -> list[str]:
-    return [
-        paint(f"{prefix}{command.name} {command.arguments}".rstrip(), "cyan"),
-        f"  {command.help}",
-    ]
 
 
 def shower(

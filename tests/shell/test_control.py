@@ -1,10 +1,11 @@
 """The commands of `ctl` and of the console, from one table."""
 
+import json
 from typing import Any
 
 import pytest
 
-from limpet_shell import control
+from limpet_shell import cli, control, helping
 from limpet_shell.output import plain
 from limpet_supervisor.errors import UsageError
 from limpet_supervisor.wire import messages as m
@@ -79,19 +80,29 @@ def test_a_wrong_command_says_what_it_wants(line: str, message: str) -> None:
 
 
 def test_help_lists_every_command_with_its_arguments() -> None:
-    lines = control.help_lines(":", plain)
+    lines = helping.help_lines(":", plain)
     words = " ".join(lines).split()
     assert {f":{name}" for name in control.COMMANDS} <= set(words)
     assert any(line.startswith("  :scale NAME N|+N|-N") for line in lines)
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_help_is_an_object_where_json_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ctl", "help", "scale", "--json"]) == 0
+    text = "set the number of a process's instances"
+    commands = [{"name": "scale", "arguments": "NAME N|+N|-N", "help": text}]
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, "commands": commands}
+    assert cli.main(["ctl", "--json", "help"]) == 0
+    told = json.loads(capsys.readouterr().out)["commands"]
+    assert [each["name"] for each in told] == list(control.COMMANDS)
+
+
 def test_help_of_a_command_says_all_of_it() -> None:
     wanted = [":scale NAME N|+N|-N", "  set the number of a process's instances"]
-    assert control.help_lines(":", plain, ["scale"]) == wanted
-    assert control.help_lines(":", plain, [":scal"]) == wanted
+    assert helping.help_lines(":", plain, ["scale"]) == wanted
+    assert helping.help_lines(":", plain, [":scal"]) == wanted
     with pytest.raises(UsageError, match="There is no command frobnicate"):
-        control.help_lines(":", plain, ["frobnicate"])
+        helping.help_lines(":", plain, ["frobnicate"])
 
 
 @pytest.mark.parametrize(

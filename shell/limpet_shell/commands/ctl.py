@@ -29,8 +29,13 @@ def run(arguments: Namespace) -> int:
     command, words = control.parse(words or ["help"])
     paint = output.painter()
     if command.name == "help":
-        for line in control.help_lines("", paint, words):
-            output.write(line)
+        from limpet_shell import helping
+
+        if as_json:
+            output.write_json(helping.help_facts(words))
+        else:
+            for line in helping.help_lines("", paint, words):
+                output.write(line)
         return 0
     if command.build is None:
         raise UsageError(f"{command.name} is for the console", todo="see: remote, rpc")

@@ -199,7 +199,9 @@ class Batch:
             case "quit":
                 return False
             case "help":
-                for line in control.help_lines(":", output.plain, words):
+                from limpet_shell.helping import help_lines
+
+                for line in help_lines(":", output.plain, words):
                     output.write(line)
             case "all":
                 self._everywhere(rest)

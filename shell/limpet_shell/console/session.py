@@ -361,16 +361,18 @@ def help_lines(paint: Paint, words: list[str], *, owns: bool = False) -> list[st
     Raises:
         UsageError: one of them is none.
     """
+    from limpet_shell import helping
+
     if words:
-        return control.help_lines(":", paint, words)
+        return helping.help_lines(":", paint, words)
     from textwrap import wrap
 
-    width = min(output.columns(), control.WIDEST)
+    width = min(output.columns(), helping.WIDEST)
     leaving = "stops the node and leaves" if owns else "leaves, and everything goes on"
     return [
         *wrap("Python is evaluated in the process that the prompt names; await works.", width - 1),
         "Commands for the node:",
-        *control.help_lines(":", paint),
+        *helping.help_lines(":", paint),
         *wrap("In Python there are (h(name) says more of any):", width - 1),
         *listed(NAMES, width, paint),
         *wrap(_KEYS, width - 1),
