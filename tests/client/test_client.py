@@ -1,6 +1,7 @@
 """The client, blocking and asyncio, against a real ROUTER."""
 
 import asyncio
+import errno
 import os
 import socket
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 from limpet_supervisor.client import AsyncClient, Client, messages
 from limpet_supervisor.client.directory import RunDirectory
+from limpet_supervisor.client.sync import ended
 from limpet_supervisor.errors import NodeUnreachable, NoSuchProcess, ProtocolError, TimedOut
 from support.command import Shops, open_shop, shop
 from support.told import answers
@@ -109,6 +111,11 @@ def test_the_end_of_the_node_ends_a_request(bookshop: Shops) -> None:
         node.stop()
         with pytest.raises(NodeUnreachable, match="went away"):
             next(stream)
+
+
+@pytest.mark.parametrize("error", [errno.EPIPE, errno.ECONNRESET])
+def test_a_node_that_has_closed_is_told_of_in_words(error: int) -> None:
+    assert ended(OSError(error, os.strerror(error))) == "it closed the connection"
 
 
 def test_a_large_answer_arrives_whole(bookshop: Shops) -> None:

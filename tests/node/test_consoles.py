@@ -34,5 +34,5 @@ def test_a_client_that_goes_while_its_process_does_not_answer_leaves_no_session(
                 client.request(m.Ping())
         finally:
             os.kill(pid, signal.SIGCONT)
-        made.wait_event("evaluated", "web.1", text="a console attaches to web.1")
+        made.wait_event("evaluated", "web.1", text=f"uid {os.getuid()} attaches a console to web.1")
         assert made.status()["web.1"].consoles == 0

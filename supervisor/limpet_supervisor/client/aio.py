@@ -18,7 +18,7 @@ from limpet_supervisor.errors import LimpetError, NodeUnreachable, TimedOut
 from limpet_supervisor.wire import codec, zmtp
 from limpet_supervisor.wire.messages import AnyItem, AnyReply, Cancel, Item, Reply, Request, StreamEnd
 
-from .sync import UNREAD, Client, connect, raise_failure, reach
+from .sync import UNREAD, Client, connect, ended, raise_failure, reach
 
 _CHUNK: Final = 256 * 1024
 
@@ -199,7 +199,7 @@ class AsyncClient:
         except LimpetError as error:
             gone = error
         except OSError as error:
-            gone = NodeUnreachable("The node went away", error.strerror or str(error), "see its logs")
+            gone = NodeUnreachable("The node went away", ended(error), "see its logs")
         finally:
             self._gone = gone
             self.closed.set()

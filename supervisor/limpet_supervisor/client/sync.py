@@ -226,7 +226,7 @@ class Client:
         except TimeoutError as error:
             raise self._late() from error
         except OSError as error:
-            raise self._gone(error.strerror) from error
+            raise self._gone(ended(error)) from error
         if not data:
             raise self._gone("it closed the connection")
         return data
@@ -238,7 +238,7 @@ class Client:
         except TimeoutError as error:
             raise self._late() from error
         except OSError as error:
-            raise self._gone(error.strerror) from error
+            raise self._gone(ended(error)) from error
 
     def _late(self) -> TimedOut:
         return TimedOut(
@@ -247,6 +247,11 @@ class Client:
 
     def _gone(self, why: str | None) -> NodeUnreachable:
         return NodeUnreachable("The node went away", why or f"{self.path} is closed", "see its logs")
+
+
+def ended(error: OSError) -> str:
+    """Why a connection is no more, for a person: however the kernel tells it, the node has closed it."""
+    return "it closed the connection" if isinstance(error, ConnectionError) else error.strerror or str(error)
 
 
 def reach(node: str) -> tuple[str, socket]:

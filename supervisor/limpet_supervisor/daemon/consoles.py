@@ -98,7 +98,7 @@ class Consoles:
 
         def attached(said: AgentAnswer) -> None:
             name = self.name_of(connection)
-            self._audit(answer.peer, f"a console attaches to {name}", name)
+            self._audit(answer.peer, f"attaches a console to {name}", name)
             answer.reply(
                 m.AttachReply(
                     process=name,
@@ -200,7 +200,7 @@ class Consoles:
             )
         name = self.name_of(connection)
         if shown:
-            self._audit(answer.peer, f"{name} evaluates {' '.join(shown.split())[:_SHOWN]}", name)
+            self._audit(answer.peer, f"evaluates in {name}: {' '.join(shown.split())[:_SHOWN]}", name)
         began = self._node.reactor.now()
         deadline: Timer | None = None
 
@@ -335,7 +335,7 @@ class Consoles:
         timer = self._node.reactor.call_later(_ANSWER_WITHIN, late)
 
     def _audit(self, peer: Peer, text: str, process: str) -> None:
-        self._node.publish("evaluated", process, f"uid {peer.uid}: {text}")
+        self._node.publish("evaluated", process, f"uid {peer.uid} {text}")
 
 
 def _ended(name: str) -> str:
