@@ -92,8 +92,8 @@ def _run_directory() -> Finding:
 
 def _stuck() -> Finding:
     """Whether processes that do not answer can be looked at: tried on one of our own, as a node does it."""
-    program = pyspy.find()
-    if program is None:
+    found = pyspy.find()
+    if found is None:
         return Finding("py-spy", "warning", f"is not here: {_NO_STACKS}")
     command = [sys.executable, "-I", "-S", "-c", "import sys; print(flush=True); sys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -102,7 +102,7 @@ def _stuck() -> Finding:
         child.stdout.readline()
         try:
             done = subprocess.run(
-                pyspy.dump_command(program, child.pid, native=False, pause=True),
+                pyspy.dump_command(found, child.pid, native=False, pause=True),
                 capture_output=True,
                 timeout=10,
                 check=False,
@@ -112,7 +112,7 @@ def _stuck() -> Finding:
             why = str(error)
     if why:
         return Finding("py-spy", "warning", f"{why}: {_NO_STACKS}")
-    return Finding("py-spy", "ok", f"sees the stacks of a process that does not answer ({program})")
+    return Finding("py-spy", "ok", f"sees the stacks of a process that does not answer ({found})")
 
 
 def _tools() -> list[Finding]:

@@ -18,7 +18,7 @@ def test_all_of_it_works(minor: int) -> None:
     if python is None:
         pytest.skip(f"there is no CPython 3.{minor} here")
     ran = subprocess.run(
-        [python, "-W", "error", "-W", "ignore:This process:DeprecationWarning", HERE / "program.py"],
+        [python, "-W", "error", "-W", "ignore:This process:DeprecationWarning", HERE / "application.py"],
         env={"PYTHONPATH": str(HERE.parents[1] / "agent")},
         capture_output=True,
         text=True,
@@ -91,7 +91,7 @@ def test_importing_limpet_imports_no_telemetry_and_telemetry_nothing_heavy(minor
     python = interpreter(minor)
     if python is None:
         pytest.skip(f"there is no CPython 3.{minor} here")
-    program = """
+    code = """
 import sys
 import limpet
 assert "limpet.telemetry" not in sys.modules
@@ -107,7 +107,7 @@ print(*sorted(name for name in new if name.startswith("limpet.telemetry.")))
             "-I",
             "-S",
             "-c",
-            f"import sys; sys.path.insert(0, {str(HERE.parents[1] / 'agent')!r}){program}",
+            f"import sys; sys.path.insert(0, {str(HERE.parents[1] / 'agent')!r}){code}",
         ],
         capture_output=True,
         text=True,
@@ -128,7 +128,7 @@ print(*sorted(name for name in new if name.startswith("limpet.telemetry.")))
 
 def test_greenlets_of_gevent_have_spans_of_their_own_and_lose_no_event() -> None:
     """Everything is patched, threads and locks included; several are in a failing handler at once."""
-    program = """
+    code = """
 from gevent import monkey
 monkey.patch_all()
 import gevent, time
@@ -160,7 +160,7 @@ assert len(handled) == failure.failed and failure.failed + failure.missed == 40,
 print(telemetry.snapshot()[0]["samples"])
 """
     ran = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", code],
         env={"PYTHONPATH": str(HERE.parents[1] / "agent")},
         capture_output=True,
         text=True,

@@ -122,21 +122,21 @@ class Profiling:
     def _start(self) -> None:
         if self._on_profile is None:
             return
-        program = pyspy.find()
+        found = pyspy.find()
         if self._ladder.agent(self._instance, self._pid) is None and threads.is_python(self._pid) is False:
             self._fail(f"{threads.command(self._pid).split(' ')[0]} is no Python")
-        elif program is None:
+        elif found is None:
             self._inside("it is not installed beside Limpet")
         elif self._pid in self._ladder.traced:
             self._fail("it is being profiled already")
         else:
-            self._outside(program)
+            self._outside(found)
 
-    def _outside(self, program: str) -> None:
+    def _outside(self, command: str) -> None:
         try:
             self._file = os.memfd_create("limpet-profile")
             argv = pyspy.record_command(
-                program,
+                command,
                 self._pid,
                 to=self._file,
                 seconds=self._seconds,

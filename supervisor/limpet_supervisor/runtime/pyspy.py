@@ -1,6 +1,6 @@
 """py-spy: stacks and samples of a Python process, read from outside (https://github.com/benfred/py-spy).
 
-It is a program of Limpet's own environment. Nothing runs in the process, and no matter what it is stuck in.
+It is a command of Limpet's own environment. Nothing runs in the process, and no matter what it is stuck in.
 It stops the process for the millisecond that it reads; one that does not run is read without that.
 """
 
@@ -22,7 +22,7 @@ _RIGHT: Final = re.compile(r"permission denied|operation not permitted|EPERM|EAC
 
 @cache
 def find() -> str | None:
-    """Path of the program: beside our interpreter, beside our packages, or on PATH."""
+    """Path of the command: beside our interpreter, beside our packages, or on PATH."""
     packages = os.path.dirname(os.path.dirname(os.path.abspath(msgspec.__file__)))
     for directory in (
         os.path.dirname(sys.executable),
@@ -34,18 +34,18 @@ def find() -> str | None:
     return shutil.which(NAME)
 
 
-def dump_command(program: str, pid: int, *, native: bool, pause: bool) -> list[str]:
+def dump_command(command: str, pid: int, *, native: bool, pause: bool) -> list[str]:
     """What prints the stacks of all threads as JSON.
 
     Frames of C extensions (`native`) can only be had by stopping the process meanwhile (`pause`), which one
     that does not run needs not.
     """
     options = ["--native"] if native else [] if pause else ["--nonblocking"]
-    return [program, "dump", "--json", *options, "--pid", str(pid)]
+    return [command, "dump", "--json", *options, "--pid", str(pid)]
 
 
 def record_command(
-    program: str, pid: int, *, to: int, seconds: float, rate: float, native: bool, gil: bool
+    command: str, pid: int, *, to: int, seconds: float, rate: float, native: bool, gil: bool
 ) -> list[str]:
     """What samples for so long and writes collapsed stacks to the descriptor `to`, which it inherits.
 
@@ -53,7 +53,7 @@ def record_command(
     """
     options = [option for option, wanted in (("--native", native), ("--gil", gil)) if wanted]
     return [
-        program, "record", "--format", "raw", "--output", f"/proc/self/fd/{to}",
+        command, "record", "--format", "raw", "--output", f"/proc/self/fd/{to}",
         "--duration", f"{max(1, round(seconds))}", "--rate", f"{max(1, round(rate))}", *options,
         "--pid", str(pid),
     ]  # fmt: skip
