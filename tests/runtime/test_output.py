@@ -15,6 +15,7 @@ import pytest
 
 from limpet_supervisor.errors import LimpetError, NoSuchProcess
 from limpet_supervisor.model.spec import Log
+from limpet_supervisor.runtime.inhand import InHand
 from limpet_supervisor.runtime.lines import plain
 from limpet_supervisor.runtime.pump import BUFFER
 from limpet_supervisor.runtime.source import Counters
@@ -357,6 +358,25 @@ def test_a_block_that_was_in_hand_when_the_reader_was_killed_is_not_lost(tmp_pat
         assert len(found) - len(wanted) <= BUFFER / len("line 000000\n") + 1
     else:
         assert found == wanted
+
+
+def test_what_somebody_else_has_read_keeps_nobody_waiting(tmp_path, monkeypatch):
+    """`cat` of a FIFO took what was copied: before Linux 5.1 splice(2) waited for more then, and all with it."""
+    splice, flags = os.splice, []
+
+    def spliced(source, target, count, **options):
+        flags.append(options.get("flags", 0))
+        return splice(source, target, count, **options)
+
+    monkeypatch.setattr(os, "splice", spliced)
+    read, write = os.pipe2(os.O_NONBLOCK)
+    os.write(write, b"two")
+    in_hand = InHand(str(tmp_path))
+    in_hand.take(read, 5)
+    in_hand.close()
+    os.close(read)
+    os.close(write)
+    assert flags == [os.SPLICE_F_NONBLOCK] * 2
 
 
 @pytest.mark.parametrize("form", ["raw", "prefix", "json"])

@@ -131,7 +131,8 @@ class InHand:
         """Removes what was copied from the FIFO."""
         while self._copies and count > 0:
             try:
-                count -= os.splice(fd, self._null, count)
+                # Before Linux 5.1 a pipe's own O_NONBLOCK did not count here (fs/splice.c).
+                count -= os.splice(fd, self._null, count, flags=os.SPLICE_F_NONBLOCK)
             except BlockingIOError:  # somebody else has read it
                 return
 
