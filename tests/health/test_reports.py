@@ -212,4 +212,14 @@ def test_a_check_that_must_be_there_is_unknown_until_its_process_has_told_of_it(
     assert [check for check, _ in unwell()] == ["database", "queue"]
     now[0] += 11.0
     assert [check for check, _ in unwell()] == ["database"]
+    # Of workers whose checks have names of their own, not all that ever were are kept.
+    now[0] = 1000.0
+    for pid in range(400):
+        agent = Agent()
+        agent.pid = 100 + pid
+        reports.health.registered(agent, [f"connection {pid}"])
+        reports.health.lost(agent)
+    awaited = {check for check, _ in unwell()}
+    assert len(awaited) == 201
+    assert {"database", "connection 200", "connection 399"} <= awaited
     reactor.close()

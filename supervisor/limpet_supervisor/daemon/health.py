@@ -84,10 +84,9 @@ class Health:
         if instance is not None:
             had = self._had.get(instance.process, {})
             of_forks = {} if connection.pid == instance.pid else had
-            self._had[instance.process] = {
-                **of_forks,
-                **{name: had.get(name, True) for name in names[:_CHECKS]},
-            }
+            told = {**of_forks, **{name: had.get(name, True) for name in names}}
+            # The last: names may be others in each worker that is forked.
+            self._had[instance.process] = dict(list(told.items())[-_CHECKS:])
         for name in names[:_CHECKS]:
             if name not in known:
                 known[name] = now, Result(name, reason="it has not run yet")
