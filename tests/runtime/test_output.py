@@ -361,7 +361,7 @@ def test_a_block_that_was_in_hand_when_the_reader_was_killed_is_not_lost(tmp_pat
 
 
 def test_what_somebody_else_has_read_keeps_nobody_waiting(tmp_path, monkeypatch):
-    """`cat` of a FIFO took what was copied: before Linux 5.1 splice(2) waited for more then, and all with it."""
+    """`cat` of a FIFO took what was copied: before Linux 5.1 splice(2) then waited for more, and all did."""
     splice, flags = os.splice, []
 
     def spliced(source, target, count, **options):
