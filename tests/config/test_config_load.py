@@ -100,6 +100,14 @@ def test_every_key_of_a_process(tmp_path: Path) -> None:
     assert web.log == Log(file="none", max_bytes=1024**2, backups=0, format="json")
 
 
+def test_a_name_that_no_file_could_have_is_refused(tmp_path: Path) -> None:
+    """It was a failed start, of a process that `check` had nothing against."""
+    with pytest.raises(ConfigError) as caught:
+        load_text(tmp_path, f"[processes.{'a' * 201}]\ncommand = 'x'\n")
+    assert "at most 200 lower-case letters" in str(caught.value)
+    load_text(tmp_path, f"[processes.{'a' * 200}]\ncommand = 'x'\n")
+
+
 @pytest.mark.parametrize(
     ("written", "shutdown"),
     [('"10s"', 10), ("2.5", 2.5), ('"1m30s"', 90), ('"infinity"', math.inf), ("0", 0)],

@@ -25,11 +25,12 @@ ReleaseName = Annotated[
 Name = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z][a-z0-9_-]*$",
-        description="a name of lower-case letters, digits, _ and - that begins with a letter",
+        pattern=r"^[a-z][a-z0-9_-]{0,199}$",
+        description="a name of at most 200 lower-case letters, digits, _ and - that begins with a letter",
     ),
 ]
-"""Of a process, supervisor or socket; the dot is left for the instance's number."""
+"""Of a process, supervisor or socket; the dot is left for the instance's number. Files are called after it,
+whose names have 255 bytes at most."""
 
 Version = Annotated[
     str,
