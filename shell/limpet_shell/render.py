@@ -12,7 +12,7 @@ from limpet_shell.output import NAME_COLORS, printable, printable_line, table
 from limpet_shell.tones import Tone, tone_of
 from limpet_supervisor.model.figures import Finding
 from limpet_supervisor.model.health import Status
-from limpet_supervisor.model.status import Death, Event, Member, NodeFacts, ProcessStatus, State
+from limpet_supervisor.model.status import EVENTS, Death, Event, Member, NodeFacts, ProcessStatus, State
 from limpet_supervisor.model.units import format_duration, format_size
 from limpet_supervisor.wire.messages import (
     EvaluateReply,
@@ -24,6 +24,9 @@ from limpet_supervisor.wire.messages import (
 )
 
 Paint = Callable[[str, str], str]
+
+_KIND: Final = max(map(len, EVENTS))
+"""Columns of an event's kind."""
 
 STATE_STYLES: Final = {
     State.STARTING: "yellow",
@@ -250,7 +253,7 @@ _TONE_STYLES: Final[dict[Tone, str]] = {"good": "green", "bad": "red", "warn": "
 
 def event_line(event: Event, paint: Paint) -> str:
     """Time, kind and text of an event; the text names the process."""
-    kind = paint(f"{event.kind:<12}", _TONE_STYLES[tone_of(event)])
+    kind = paint(event.kind.ljust(_KIND), _TONE_STYLES[tone_of(event)])
     return f"{clock(event.at)}  {kind}  {printable(event.text or event.process)}".rstrip()
 
 

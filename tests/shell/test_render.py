@@ -2,7 +2,7 @@
 
 from limpet_shell import render
 from limpet_shell.output import paint, plain
-from limpet_supervisor.model.status import Event
+from limpet_supervisor.model.status import EVENTS, Event
 from limpet_supervisor.wire import messages as m
 from support.told import BACKOFF, DEATH, TREE, process, status
 
@@ -94,7 +94,12 @@ def test_a_process_that_has_ended_well_is_no_alarm() -> None:
 
 def test_an_event_is_time_kind_and_text() -> None:
     line = render.event_line(Event(at=0.25, kind="exited", process="web.1", text="web.1 died"), plain)
-    assert line.endswith(".250  exited        web.1 died")
+    assert line.endswith(".250  exited             web.1 died")
+
+
+def test_events_of_all_kinds_stand_in_columns() -> None:
+    lines = [render.event_line(Event(at=0.25, kind=kind, text="TEXT"), plain) for kind in EVENTS]
+    assert len({line.index("TEXT") for line in lines}) == 1
 
 
 def test_lines_of_several_processes_carry_their_names() -> None:

@@ -243,7 +243,7 @@ def test_logs_of_a_node_that_does_not_run_come_from_its_files() -> None:
 
 def test_events_and_tree_are_shown_and_are_json(bookshop: Shops) -> None:
     place, _ = bookshop
-    assert place.run("events").stdout.endswith("exited        web.1 died\n")
+    assert place.run("events").stdout.endswith("exited             web.1 died\n")
     event = json.loads(place.run("events", "--json").stdout)
     assert (event["schema"], event["kind"], event["process"]) == (1, "exited", "web.1")
     assert "└─ nested  one_for_all" in place.run("tree").stdout
