@@ -78,6 +78,23 @@ def test_after_a_bug_on_the_way_a_scrape_fails_and_the_next_is_made(rig: Rig) ->
     assert (told[1] or b"").endswith(b"# EOF\n")
 
 
+def test_a_bug_on_the_way_of_the_next_costs_those_nothing_whose_figures_are_made(rig: Rig) -> None:
+    """Who pushes would have waited for ever, and pushed no more."""
+    gathering = rig.reports.metrics
+    told: list[bytes | None] = []
+
+    def another() -> list[Any]:
+        gathering.add(list)
+        rig.observer.facts = fail
+        gathering.gather(lambda _own, _theirs: b"second", told.append)
+        return []
+
+    gathering.add(another)
+    gathering.gather(lambda _own, _theirs: b"first", told.append)
+    rig.until(lambda: len(told) == 2)
+    assert set(told) == {b"first", None}
+
+
 def test_a_bug_in_one_who_waits_for_a_scrape_costs_the_others_nothing(rig: Rig) -> None:
     told: list[bytes | None] = []
     rig.reports.metrics.scrape(fail)

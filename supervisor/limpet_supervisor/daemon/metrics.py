@@ -132,11 +132,13 @@ class Metrics:
         waiting, self._waiting = self._waiting, []
         # Whoever came for something else while this was made waits for the next.
         self._waiting = [each for each in waiting if made and each[0] not in made]
-        if self._waiting:
-            self._begin()
-        self._node.reactor.call_each(
-            partial(then, made.get(make)) for make, then in waiting if not made or make in made
-        )
+        try:
+            if self._waiting:
+                self._begin()
+        finally:  # a bug on the way of the next costs these nothing
+            self._node.reactor.call_each(
+                partial(then, made.get(make)) for make, then in waiting if not made or make in made
+            )
 
     # -- agents -------------------------------------------------------------------------------------------
 
