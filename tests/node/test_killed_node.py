@@ -52,7 +52,7 @@ log = { max_bytes = "1GiB" }
 """
 
 
-def test_a_flood_loses_no_line_when_the_node_is_killed_in_the_middle_of_it(tmp_path: Path) -> None:
+def test_a_flood_loses_no_line_when_the_node_is_killed_in_the_middle_of_it() -> None:
     """What it had read and not written is in the FIFO still, and in the log once."""
     with node(FLOODS) as made:
         log = Path(made.run.logs) / "flood.1.log"
