@@ -23,7 +23,7 @@ from . import system, table
 from .cells import show
 from .frame import Frame, Line, fit
 
-_TIMES: Final = 100
+_TIMES: Final = 80
 """Columns from which on there is room for the times of log lines."""
 
 
