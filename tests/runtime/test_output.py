@@ -299,7 +299,7 @@ def test_no_line_is_lost_when_the_reader_is_killed_and_a_successor_comes(tmp_pat
 
 
 KILLED = """
-import os, signal, sys
+import errno, os, signal, sys
 from limpet_supervisor.model.spec import Log
 from limpet_supervisor.model.units import Size
 from limpet_supervisor.runtime.inhand import InHand
@@ -307,7 +307,7 @@ from limpet_supervisor.runtime.output import Output
 from limpet_supervisor.runtime.reactor import Reactor
 fifos, logs, form, where, longest = sys.argv[1:]
 write, end, take = os.write, InHand.end, InHand.take
-blocks = []
+blocks, full = [], []
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 def written(fd, data):
@@ -316,12 +316,20 @@ def written(fd, data):
     if len(blocks) == 2 and where == "half written":
         write(fd, data[:len(data) // 2 + 3])
         die()
+    if len(blocks) == 2 and where == "on a full disk":
+        if full:
+            raise OSError(errno.ENOSPC, "full")
+        full.append(1)
+        return write(fd, data[:len(data) // 2 + 3])
     return write(fd, data)
-def ended(self):
+def ended(self, **waits):
+    if waits and where == "on a full disk":
+        end(self, **waits)
+        die()
     blocks.append(1)
     if len(blocks) == 3 and where == "taken":
         die()
-    end(self)
+    end(self, **waits)
 def taken(self, fd, count):
     if len(blocks) == 2 and where == "written":
         die()
@@ -336,7 +344,7 @@ reactor.run()
 
 @pytest.mark.parametrize("form", ["raw", "prefix", "json"])
 @pytest.mark.parametrize("longest", [0, 200_000], ids=["one file", "rotated"])
-@pytest.mark.parametrize("where", ["before it grows", "half written", "written", "taken"])
+@pytest.mark.parametrize("where", ["before it grows", "half written", "on a full disk", "written", "taken"])
 def test_a_block_that_was_in_hand_when_the_reader_was_killed_is_not_lost(tmp_path, form, longest, where):
     """Nor torn, nor there twice, but for what was rotated in the middle of it."""
     (tmp_path / "fifo").mkdir()
@@ -352,6 +360,7 @@ def test_a_block_that_was_in_hand_when_the_reader_was_killed_is_not_lost(tmp_pat
         node.open(format=form, max_bytes=longest, backups=99)
         node.settle()
         found = plain_lines(node.all_files(), form)
+        assert [name for name in os.listdir(tmp_path / "fifo") if name.endswith(".in_hand")] == []
     os.close(fifo)
     if longest and found != wanted:
         assert set(wanted) <= set(found)

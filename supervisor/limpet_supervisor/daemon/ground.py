@@ -3,7 +3,7 @@
 pid          the node's pid; locked while it lives
 control.sock, agent.sock
 processes/   the durable state, a file a process
-output/      FIFOs, and a note of what is in hand
+output/      FIFOs, and notes of what is in hand
 notify/      sockets of processes that send READY=1
 log/         output, rotated; the node's own log is log/limpet.log in the background
 blackbox/    what processes were doing when they had to be killed

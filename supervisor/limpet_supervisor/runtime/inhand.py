@@ -4,17 +4,21 @@ A block is copied out of the FIFO by tee(2), written, and only then taken out of
 block, the file, its size, and the block's two ends are noted. Whoever comes after a pump that was killed
 looks for these in the FIFO: if the block is still there, the file is cut back, and what it has got of the
 block is not there twice, nor torn. Only what a rotation in the middle of a block has put away already is.
+Of a block that its file has not taken whole, on a full disk, the note is kept in a file of the FIFO's own.
 """
 
 import ctypes
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
 from typing import Final, NamedTuple
 
 _NAME: Final = "in_hand"
+_KEPT: Final = ".in_hand"
+"""Behind a FIFO's name: the note of a block that waits for its file."""
 _PIPE: Final = 256 * 1024
 """Twice a block: a page of a pipe may be half full."""
 _SPLICE_F_NONBLOCK: Final = 2
@@ -60,34 +64,38 @@ class InHand:
     """One block at a time. The loop's thread recovers, the pump's does the rest."""
 
     def __init__(self, directory: str) -> None:
-        """Opens the note in `directory`, and reads what a pump that was killed has left there: `left`."""
+        """Opens the note in `directory`, and reads what an earlier pump has left there."""
+        self._directory = directory
         self._path = os.path.join(directory, _NAME)
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        self.left = _read(self._fd)
+        self._left = {(note.fifo, note.path): note for note in _left_in(directory, self._fd)}
         self._read_fd, self._write_fd = _pipe()
         self._null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
         self._copies = True
         self._fifo = ""
         """Whose block is in hand; empty: none is, or its file is noted already."""
         self._block = memoryview(b"")
-        self._noted = False
+        self._noted = b""
+        """What is noted now."""
+        self._kept = {name.removesuffix(_KEPT) for name in os.listdir(directory) if name.endswith(_KEPT)}
+        """FIFOs whose blocks wait for their files."""
 
     def recover(self, fifo: str, fd: int, path: str) -> None:
         """A FIFO of an earlier pump's is taken over, whose output is kept in the file at `path`."""
-        left = self.left
-        if left is None or (left.fifo, left.path) != (fifo, path):
-            return
-        self.left = None
-        block = memoryview(bytearray(left.length))
-        read, write = _pipe()
-        try:
-            if _tee(fd, write, left.length, _SPLICE_F_NONBLOCK) == left.length:
-                os.readv(read, [block])
-                if _ends(block) == left.ends:
-                    left.cut_back()
-        finally:
-            os.close(read)
-            os.close(write)
+        left = self._left.pop((fifo, path), None)
+        if left is not None:
+            _cut_back(left, fd)
+        self.forget(fifo)
+
+    def forget(self, fifo: str) -> None:
+        """No block of that FIFO waits for its file any more."""
+        if fifo in self._kept:
+            self._kept.discard(fifo)
+            with suppress(OSError):
+                os.unlink(self._place(fifo))
+
+    def _place(self, fifo: str) -> str:
+        return os.path.join(self._directory, f"{fifo}{_KEPT}")
 
     def look(self, fd: int, view: memoryview) -> int:
         """Copies what is in a FIFO, at most the view's length; `take` removes it. 0: there is nothing."""
@@ -114,18 +122,29 @@ class InHand:
         if self._fifo:
             names = os.fsencode(f"{self._fifo}\0{path}")
             self._fifo = ""
-            self._noted = True
             head = _HEAD.pack(inode, size, len(self._block), len(names), *_ends(self._block))
+            self._noted = head + names
             with suppress(OSError):  # a full disk: then the block may be there twice
-                os.pwrite(self._fd, head + names, 0)
+                os.pwrite(self._fd, self._noted, 0)
 
-    def end(self) -> None:
-        """The block is taken out of the FIFO, or kept for later."""
+    def end(self, waits: str = "") -> None:
+        """The block is taken out of the FIFO; or stays there, in `waits`, until its file takes all of it."""
         self._fifo = ""
-        if self._noted:
-            self._noted = False
-            with suppress(OSError):
+        noted, self._noted = self._noted, b""
+        if noted:
+            with suppress(OSError):  # a full disk: then a part of the block may be there twice
+                if waits:
+                    self._keep(waits, noted)
                 os.pwrite(self._fd, _NOTHING, 0)
+
+    def _keep(self, fifo: str, note: bytes) -> None:
+        self._kept.add(fifo)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(self._place(fifo), flags, 0o600)
+        try:
+            os.pwrite(fd, note, 0)
+        finally:
+            os.close(fd)
 
     def take(self, fd: int, count: int) -> None:
         """Removes what was copied from the FIFO."""
@@ -142,6 +161,35 @@ class InHand:
             os.close(fd)
         with suppress(OSError):
             os.unlink(self._path)
+
+
+def _left_in(directory: str, own: int) -> Iterator[Note]:
+    """All notes that are there; the one of what was moved just then is the last."""
+    for name in os.listdir(directory):
+        if name.endswith(_KEPT):
+            with suppress(OSError):
+                fd = os.open(os.path.join(directory, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                try:
+                    if (note := _read(fd)) is not None:
+                        yield note
+                finally:
+                    os.close(fd)
+    if (note := _read(own)) is not None:
+        yield note
+
+
+def _cut_back(left: Note, fd: int) -> None:
+    """If the block is still in the FIFO."""
+    block = memoryview(bytearray(left.length))
+    read, write = _pipe()
+    try:
+        if _tee(fd, write, left.length, _SPLICE_F_NONBLOCK) == left.length:
+            os.readv(read, [block])
+            if _ends(block) == left.ends:
+                left.cut_back()
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def _read(fd: int) -> Note | None:

@@ -107,6 +107,8 @@ class Output:
         except OSError as error:
             raise LimpetError(f"cannot make {path}", error.strerror or str(error)) from error
         file: LogFile | None = None
+        if not adopted:
+            self._in_hand.forget(name)
         if file_path := log_path(self._log_directory, name, log):
             if adopted:
                 self._in_hand.recover(name, fd, file_path)

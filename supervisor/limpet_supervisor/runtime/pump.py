@@ -209,6 +209,7 @@ class Pump:
         if source.owed:  # its file had not taken all of it
             self._in_hand.take(source.fd, source.owed)
             source.owed = 0
+            self._in_hand.forget(source.name)
         return self._in_hand.look(source.fd, self._view)
 
     def _move(self, source: Source, count: int) -> None:
@@ -220,9 +221,12 @@ class Pump:
         finally:
             if source.pending:  # Guarantee: it stays in the FIFO until it is written.
                 source.owed = count
+                # Of a file that others write to as well, what they have got since must not be cut off.
+                shared = source.file is None or source.file.shared
+                in_hand.end(waits="" if shared else source.name)
             else:
                 in_hand.take(source.fd, count)
-            in_hand.end()
+                in_hand.end()
 
     def _enlarge(self, source: Source) -> None:
         """A pipe that was found half full gets more room, as far as pipe(7) has it."""
@@ -318,6 +322,8 @@ class Pump:
         if self._hot.pop(source.fd, None) is None and not source.held:
             self._epoll.unregister(source.fd)
         os.close(source.fd)
+        if not keep:
+            self._in_hand.forget(source.name)
         self._large_pipes -= source.capacity >= _LARGE_PIPE
         if source.file is not None and not source.file.users:
             source.file.close()
