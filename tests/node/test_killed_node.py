@@ -65,6 +65,8 @@ def test_a_flood_loses_no_line_when_the_node_is_killed_in_the_middle_of_it() -> 
             os.kill(made.pid, signal.SIGKILL)
             made.wait()
         made.start().wait_ready()
+        last = b"\n%d " % made.status()["flood.1"].pid
+        made.wait_for(lambda: last in log.read_bytes())
         assert made.stop() == 0
         lives: dict[bytes, list[bytes]] = {}
         for line in log.read_bytes().splitlines():
