@@ -4,6 +4,8 @@ A block is copied out of the FIFO by tee(2), written, and only then taken out of
 block, the file, its size, and the block's two ends are noted. Whoever comes after a pump that was killed
 looks for these in the FIFO: if the block is still there, the file is cut back, and what it has got of the
 block is not there twice, nor torn. Only what a rotation in the middle of a block has put away already is.
+(Killed between the taking and the end of the note, with a next block as long and with the same ends, it has
+lost the first: a matter of microseconds, and of lines that say nothing that tells them apart.)
 Of a block that its file has not taken whole, on a full disk, the note is kept in a file of the FIFO's own.
 """
 
