@@ -19,7 +19,7 @@ from .node import Node
 
 _LOOK_EVERY: Final = 1.0
 _LATE: Final = 1.0
-"""Seconds by which our own look may be late; beyond, we did not run, and know of nobody's silence."""
+"""Seconds by which our own look may be late; beyond, a callback took long, and nobody's silence is known."""
 SILENT: Final = 2.0
 """Seconds beyond the limit of a loop without a push, of which there is one each second: the interpreter is
 stuck, stopped, or gets no CPU."""
@@ -113,9 +113,8 @@ class Monitor:
         in_order = list(self._node.agents)
         here = set(in_order)
         now = self._node.reactor.now()
-        if self._was_paused(now):
-            # One of our callbacks took long: the silence was ours, and all begin anew. In a pause of the
-            # whole container the loop's clock stands still.
+        if self._was_busy(now):
+            # The silence was ours, and all begin anew.
             self._felt = {each: Felt(now, felt.vitals) for each, felt in self._felt.items()}
             self._since = dict.fromkeys(self._since, now)
         self._looked = now
@@ -146,7 +145,11 @@ class Monitor:
                 self._felt.pop(connection, None)
             connection.request("vitals", _nothing, on=on, limit=self._limit)
 
-    def _was_paused(self, now: float) -> bool:
+    def _was_busy(self, now: float) -> bool:
+        """Whether one of our callbacks took long, or was paused in.
+
+        In any other pause the loop's clock stands still (`Reactor.now`): for the looks there is a timer.
+        """
         return now - self._looked > _LOOK_EVERY + _LATE
 
     def pushed(self, connection: AgentConnection, data: Any) -> None:
@@ -174,7 +177,7 @@ class Monitor:
         """
         limit = self._limit if limit is None else limit
         now = self._node.reactor.now()
-        if self._was_paused(now):
+        if self._was_busy(now):
             return None
         found = self._felt.get(connection)
         if found is None:

@@ -128,7 +128,8 @@ class Reactor:
 
         The clock stands still while it could not: a container that is frozen, a session that is stopped. As
         CLOCK_MONOTONIC does while the machine sleeps (clock_gettime(2)), so that no deadline of a process
-        passes in a time that the process has not had.
+        passes in a time that the process has not had. Noticed is a wait that lasts longer than its timer:
+        a pause within a callback, or while there is no timer, is time like any other.
         """
         return time.monotonic() - self._paused
 
