@@ -64,9 +64,8 @@ def remarks(process: ProcessStatus) -> list[str]:
         found.append(f"no agent: {process.agent_reason}")
     for failure in process.failures:
         if failure.quarantined:
-            what = f"telemetry {'handler ' if failure.events else ''}{failure.id}"
             where = "" if failure.process == process.name else f" in {failure.process}"
-            found.append(f"{what}{where} fails: {failure.reason}")
+            found.append(f"{failure.what}{where} fails: {failure.reason}")
     return found
 
 

@@ -18,7 +18,7 @@ from limpet_supervisor.model.masking import masked_text
 from limpet_supervisor.model.status import Event
 from limpet_supervisor.runtime.openmetrics import Family
 from limpet_supervisor.runtime.otlp import CONTENT_TYPE, Encoder, Scope, rejected, why
-from limpet_supervisor.runtime.otlp_target import Target
+from limpet_supervisor.runtime.otlp_target import KEY, Target
 from limpet_supervisor.runtime.post import Answer, post
 from limpet_supervisor.runtime.reactor import Timer
 
@@ -29,8 +29,6 @@ LAST: Final = 3.0
 """Seconds that the last push may take, while the node stops."""
 _LAST_FAILING: Final = 1.0
 """The same if the one before has failed."""
-REMARK: Final = "otlp"
-"""The node's remark on its pushes."""
 _FIRST: Final = 5.0
 """Seconds, at most, until the first one and between the first two after a failure."""
 _RETRY_MOST: Final = 60.0
@@ -242,11 +240,11 @@ class Push:
         was, self.failing = self.failing, failing
         where = self._target.shown
         if failing:
-            text = self._node.remarks[REMARK] = f"metrics cannot be pushed to {where}: {failing}"
+            text = self._node.remarks[KEY] = f"metrics cannot be pushed to {where}: {failing}"
             if not was:
                 self._node.publish("push_failing", "", text)
         elif was:
-            del self._node.remarks[REMARK]
+            del self._node.remarks[KEY]
             self._node.publish("push_recovered", "", f"metrics are pushed to {where} again")
 
 

@@ -116,16 +116,11 @@ class Quarantine:
         def tell(fails: bool, untold: int) -> None:
             about, detail = failure.process, msgspec.to_builtins(failure)
             if fails:
-                text = f"{about}: {named(failure)} fails and is left out: {failure.reason}{unsaid(untold)}"
+                text = f"{about}: {failure.what} fails and is left out: {failure.reason}{unsaid(untold)}"
                 self._node.publish("handler_failed", connection.process, text, connection.pid, detail)
             else:
                 missed = f", {failure.missed:,} events in all were not told to it" if failure.missed else ""
-                text = f"{about}: {named(failure)} works again{missed}{unsaid(untold)}"
+                text = f"{about}: {failure.what} works again{missed}{unsaid(untold)}"
                 self._node.publish("handler_recovered", connection.process, text, connection.pid, detail)
 
         self._changes.now(Key(connection, f"handler {failure.id}"), tell, fails=fails)
-
-
-def named(failure: HandlerFailure) -> str:
-    """`telemetry handler totals`; a poll's id says that it is one."""
-    return f"telemetry {'handler ' if failure.events else ''}{failure.id}"

@@ -178,18 +178,18 @@ class Reports:
 
     def push(self, directory: str) -> None:
         """Pushes metrics to where the configuration says; if that cannot be used, the node goes without."""
-        from limpet_supervisor.runtime.otlp_target import target
+        from limpet_supervisor.runtime.otlp_target import KEY, target
 
         try:
             found = target(self._node.spec, os.environ, directory)
         except ConfigError as error:
-            self._node.remarks["otlp"] = f"{error.what}: {'; '.join(error.problems)}"
+            self._node.remarks[KEY] = f"{error.what}: {'; '.join(error.problems)}"
             self._log(f"metrics are not pushed: {'; '.join(error.problems)}")
             return
         if found is not None:
             from .push import Push
 
-            self.monitor.hold("otlp", lambda _each: True)
+            self.monitor.hold(KEY, lambda _each: True)
             began = time.time() - (self._node.reactor.now() - self._node.started_at)
             self._push = Push(self._node, self.metrics, found, began=began)
             self._log(f"metrics are pushed to {found.shown} every {format_duration(found.interval)}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from limpet_supervisor.client import directory
 from limpet_supervisor.errors import BootFailed
-from limpet_supervisor.model.spec import NodeSpec, is_configured, processes
+from limpet_supervisor.model.spec import OTLP, NodeSpec, is_configured, processes
 from limpet_supervisor.model.status import Death
 from limpet_supervisor.runtime import prctl, spawn
 from limpet_supervisor.runtime.agents import OF_ONE, Agents
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 EXIT_CODES: Final = {"shutdown": 0, "auto_shutdown": 0, "escalated": 1}
 HEALTH: Final = "LIMPET_HEALTH"
 """The variable that says where health and metrics are served."""
-OTLP: Final = "LIMPET_OTLP"
-"""The variable that says where metrics are pushed to."""
 _CONTROL_EVERY: Final = 1.0
 _STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 

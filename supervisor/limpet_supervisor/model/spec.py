@@ -7,7 +7,7 @@ a field is its entry in docs/configuration.md; the `Meta` of its type is what th
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -143,6 +143,10 @@ class HealthSpec(Struct, frozen=True, forbid_unknown_fields=True):
     or the host's."""
     ignore: tuple[str, ...] = ()
     """Names of checks that are shown and count for nothing."""
+
+
+OTLP: Final = "LIMPET_OTLP"
+"""The node's variable that comes before `[otlp] endpoint`: `on`, `off`, or a URL."""
 
 
 class OtlpSpec(Struct, frozen=True, forbid_unknown_fields=True):

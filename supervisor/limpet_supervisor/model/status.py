@@ -93,6 +93,11 @@ class HandlerFailure(Struct, frozen=True):
     at: float
     """When, as Unix seconds."""
 
+    @property
+    def what(self) -> str:
+        """`telemetry handler totals`; a poll's id says that it is one."""
+        return f"telemetry {'handler ' if self.events else ''}{self.id}"
+
 
 class ProcessStatus(Struct, frozen=True):
     """A line of `status`."""

@@ -17,12 +17,12 @@ from urllib.parse import unquote, urlsplit
 from limpet_supervisor import __version__
 from limpet_supervisor.errors import ConfigError
 from limpet_supervisor.model.masking import masked_text
-from limpet_supervisor.model.spec import NodeSpec
+from limpet_supervisor.model.spec import OTLP, NodeSpec
 
 from .post import Place
 
-SWITCH: Final = "LIMPET_OTLP"
-"""The node's variable: `on`, `off`, or a URL."""
+KEY: Final = "otlp"
+"""Of the node's remark on its pushes, and of the wish for vitals for them."""
 _LOCAL: Final = "http://localhost:4318"
 _PATH: Final = "v1/metrics"
 _INTERVAL: Final = 60.0
@@ -48,7 +48,7 @@ class Target(NamedTuple):
 
 def is_on(spec: NodeSpec, environ: Mapping[str, str]) -> bool:
     """Whether the node shall push."""
-    said = environ.get(SWITCH) or spec.otlp.endpoint
+    said = environ.get(OTLP) or spec.otlp.endpoint
     return bool(said) and said.lower() not in ("off", "none")
 
 
@@ -66,7 +66,7 @@ def target(spec: NodeSpec, environ: Mapping[str, str], directory: str) -> Target
     if not is_on(spec, environ):
         return None
     asked = _Asked(environ)
-    said = environ.get(SWITCH) or spec.otlp.endpoint
+    said = environ.get(OTLP) or spec.otlp.endpoint
     name, url = _url(said, environ)
     own = spec.otlp
     place, authorization, shown = asked.place(name, url)
@@ -91,7 +91,7 @@ def target(spec: NodeSpec, environ: Mapping[str, str], directory: str) -> Target
     if name.startswith("OTEL_") and environ.get(asked.name("PROTOCOL"), "").startswith("grpc"):
         asked.problems.append(
             f"{asked.name('PROTOCOL')} is grpc, and the node speaks http/protobuf: "
-            f"say where in {SWITCH} or in [otlp] endpoint, usually port 4318"
+            f"say where in {OTLP} or in [otlp] endpoint, usually port 4318"
         )
     if asked.problems:
         raise ConfigError(
@@ -109,7 +109,7 @@ def _url(said: str, environ: Mapping[str, str]) -> tuple[str, str]:
     if said.lower() != "on":
         base = said.rstrip("/")
         whole = base if base.endswith(f"/{_PATH}") else f"{base}/{_PATH}"
-        return SWITCH if environ.get(SWITCH) else "[otlp] endpoint", whole
+        return OTLP if environ.get(OTLP) else "[otlp] endpoint", whole
     if special := environ.get(f"{_OTEL}METRICS_ENDPOINT"):
         return f"{_OTEL}METRICS_ENDPOINT", special  # as it is, says the specification
     base = environ.get(f"{_OTEL}ENDPOINT") or _LOCAL

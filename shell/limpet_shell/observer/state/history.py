@@ -109,11 +109,6 @@ class History:
         kept = self._processes.get(name)
         return kept.cpu if kept is not None else Series()
 
-    def memory_of(self, name: str) -> Series:
-        """Its memory over time."""
-        kept = self._processes.get(name)
-        return kept.memory if kept is not None else Series()
-
     def change_of(self, name: str, window: float = WINDOW) -> Change:
         """What has changed of it within the window."""
         kept = self._processes.get(name)
