@@ -151,6 +151,21 @@ def test_a_series_that_is_gone_is_told_until_that_has_arrived() -> None:
     assert gone(pushed(encoder, 7_000, counter(a=1, b=1))) == set(), "it is there again"
 
 
+def test_series_of_one_family_that_are_gone_share_its_name_and_help() -> None:
+    encoder = Encoder({}, STARTED)
+    pushed(encoder, 2_000, counter(a=1, b=1, c=1), gauge(a=1, b=1))
+    found = pushed(encoder, 3_000, counter(c=1), gauge(c=1))
+    metrics = found.request.resource_metrics[0].scope_metrics[0].metrics
+    assert Counter(metric.name for metric in metrics) == {"c": 2, "g": 2}, "here, and gone"
+    points = [
+        (metric.name, dict(labels(point))["of"])
+        for metric in metrics
+        for point in getattr(metric, metric.WhichOneof("data")).data_points
+        if point.flags == 1
+    ]
+    assert sorted(points) == [("c", "a"), ("c", "b"), ("g", "a"), ("g", "b")]
+
+
 def test_of_a_long_outage_the_last_that_are_gone_are_told() -> None:
     encoder = Encoder({}, STARTED)
     for life in range(4):

@@ -95,8 +95,12 @@ class Encoder:
             del self._gone[key]
         for key in list(self._gone)[:-_GONE]:  # whoever showed them has stopped to by itself
             del self._gone[key]
-        for key, gone in self._gone.items():
-            written[gone.scope].append(_metric(gone.family, [_no_point(gone, key[1], now)]))
+        lost: dict[tuple[int, str, str], tuple[Family, list[bytes]]] = {}
+        for (name, values), gone in self._gone.items():
+            _, points = lost.setdefault((gone.scope, name, gone.family.kind), (gone.family, []))
+            points.append(_no_point(gone, values, now))
+        for (index, *_), (family, points) in lost.items():
+            written[index].append(_metric(family, points))
         self._seen = seen
         self._last = now
         self.points = len(seen) + len(self._gone)
