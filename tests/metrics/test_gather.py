@@ -23,6 +23,20 @@ class Agents(list[Any]):
         return list(self)
 
 
+class Agent:
+    """A process that uses telemetry, and never answers."""
+
+    process = "web.1"
+    pid = 71
+    is_process = True
+
+    def request(self, _op: str, _answered: object) -> int:
+        return 1
+
+    def forget(self, request: int) -> None:
+        """It would not have answered."""
+
+
 class Rig:
     """The reports of a node without processes, and what its loop was told of bugs."""
 
@@ -75,6 +89,56 @@ def test_after_a_bug_on_the_way_a_scrape_fails_and_the_next_is_made(rig: Rig) ->
     rig.observer.facts = facts
     scrape(told.append)
     rig.until(lambda: len(told) == 2)
+    assert (told[1] or b"").endswith(b"# EOF\n")
+
+
+@pytest.mark.parametrize("where", ["limits.look", "sampler.take", "name_of", "request"])
+def test_after_a_bug_before_the_text_is_made_a_scrape_fails_and_the_next_is_made(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """All later ones waited for ever."""
+    monkeypatch.setattr(metrics, "WITHIN", 0.02)
+    monkeypatch.setattr("limpet_supervisor.daemon.limits._FRESH", -1.0)
+    agent: Any = Agent()
+    rig.node.agents.append(agent)
+    rig.reports._wants.telemetry.add(agent)
+    owner, name = {
+        "limits.look": (rig.reports.health.limits, "look"),
+        "sampler.take": (rig.reports.sampler, "take"),
+        "name_of": (rig.reports.health, "name_of"),
+        "request": (agent, "request"),
+    }[where]
+    scrape = rig.reports.metrics.scrape
+    told: list[bytes | None] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        scrape(told.append)
+        scrape(told.append)
+        rig.until(lambda: len(told) == 2 and rig.bugs)
+    assert told == [None, None]
+    scrape(told.append)
+    rig.until(lambda: len(told) == 3)
+    assert (told[2] or b"").endswith(b"# EOF\n")
+
+
+def test_a_scrape_that_fails_twice_ends_once_and_not_the_next(rig: Rig) -> None:
+    told: list[bytes | None] = []
+    patch = pytest.MonkeyPatch()
+
+    def again(text: bytes | None) -> None:
+        told.append(text)
+        patch.undo()
+        rig.reports.metrics.scrape(told.append)
+
+    def look(then: Any) -> None:
+        then()
+        fail()
+
+    patch.setattr(rig.reports.health.limits, "look", look)
+    patch.setattr(rig.reports.sampler, "take", fail)
+    rig.reports.metrics.scrape(again)
+    rig.until(lambda: len(told) == 2 and len(rig.bugs) == 2)
+    assert told[0] is None
     assert (told[1] or b"").endswith(b"# EOF\n")
 
 

@@ -80,7 +80,12 @@ class Limits:
                 failed,
             )
 
-        self._sampler.take(sampled, failed)
+        try:
+            self._sampler.take(sampled, failed)
+        except Exception as error:
+            # As above; and the next look is not to wait for this one.
+            failed(LimpetError("It could not be measured", f"{type(error).__name__}: {error}"))
+            raise
 
     def _out(self, limits: Iterable[Limit], figures: Iterable[Figures]) -> Iterator[Line]:
         spec = self._spec

@@ -85,6 +85,8 @@ class Metrics:
         self._application = Application()
         self._scrapes = 0
         self._waiting: list[tuple[Make, Then]] = []
+        self._round: object | None = None
+        """The scrape that is on its way."""
         self._pushing: Callable[[], list[Family]] = list
         """Families of the pushes of metrics, where there are any."""
         self._pss: dict[int, tuple[float, int]] = {}
@@ -114,31 +116,50 @@ class Metrics:
     def gather(self, make: Make, then: Then) -> None:
         """Calls `then` with what `make` makes of all that is measured; None: it could not be made."""
         self._waiting.append((make, then))
-        if len(self._waiting) == 1:
+        if self._round is None:
             self._begin()
 
     def _begin(self) -> None:
+        """Begins a scrape for all who wait. Guarantee: a bug on its way ends it, and they are told."""
         self._scrapes += 1
+        current = self._round = object()
+
+        def step(work: Callable[[], None]) -> None:
+            if self._round is not current:
+                return
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - a bug, which the loop is told of
+                self._node.reactor.raise_soon(error)
+                self._tell(current, {})
+
+        def ask(figures: tuple[Figures, ...]) -> None:
+            step(lambda: self._ask(lambda asked, late: compose(figures, asked, late)))
+
+        def compose(figures: tuple[Figures, ...], asked: list[Asked], late: list[AgentConnection]) -> None:
+            step(lambda: self._compose(current, figures, asked, late))
 
         def sampled(taken: Taken) -> None:
-            self._ask(lambda asked, late: self._render(taken.figures, asked, late))
+            ask(taken.figures)
 
         def failed(_error: LimpetError) -> None:
-            self._ask(lambda asked, late: self._render((), asked, late))
+            ask(())
 
-        self._health.limits.look(lambda: self._sampler.take(sampled, failed))
+        step(lambda: self._health.limits.look(lambda: step(lambda: self._sampler.take(sampled, failed))))
 
-    def _tell(self, made: dict[Make, bytes]) -> None:
-        waiting, self._waiting = self._waiting, []
+    def _tell(self, current: object, made: dict[Make, bytes]) -> None:
+        """Ends a scrape, unless it has ended: one that comes to it twice must not end the next."""
+        if self._round is not current:
+            return
+        self._round = None
+        waiting = self._waiting
         # Whoever came for something else while this was made waits for the next.
         self._waiting = [each for each in waiting if made and each[0] not in made]
-        try:
-            if self._waiting:
-                self._begin()
-        finally:  # a bug on the way of the next costs these nothing
-            self._node.reactor.call_each(
-                partial(then, made.get(make)) for make, then in waiting if not made or make in made
-            )
+        if self._waiting:
+            self._begin()
+        self._node.reactor.call_each(
+            partial(then, made.get(make)) for make, then in waiting if not made or make in made
+        )
 
     # -- agents -------------------------------------------------------------------------------------------
 
@@ -191,14 +212,9 @@ class Metrics:
 
     # -- text ---------------------------------------------------------------------------------------------
 
-    def _render(self, figures: tuple[Figures, ...], asked: list[Asked], late: list[AgentConnection]) -> None:
-        try:
-            self._compose(figures, asked, late)
-        except Exception:
-            self._tell({})  # else all who come later wait with those who wait now, for ever
-            raise
-
-    def _compose(self, figures: tuple[Figures, ...], asked: list[Asked], late: list[AgentConnection]) -> None:
+    def _compose(
+        self, current: object, figures: tuple[Figures, ...], asked: list[Asked], late: list[AgentConnection]
+    ) -> None:
         """Takes all that the loop knows, and has the rest done beside it."""
         tree = self._node.tree
         of_instance = {each.name: each for each in figures}
@@ -247,7 +263,7 @@ class Metrics:
             own = [*families(facts, kernel, application.dropped), *pushing]
             return {make: make(own, theirs) for make in makes}
 
-        self._aside.do(work, self._tell, lambda _error: self._tell({}))
+        self._aside.do(work, partial(self._tell, current), lambda _error: self._tell(current, {}))
 
     def _facts(self, instance: Instance, figures: Figures | None) -> ProcessFacts:
         running = self._node.processes.running.get(instance.name)
