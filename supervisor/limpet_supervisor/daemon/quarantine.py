@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from limpet_supervisor.model.masking import masked_text
 from limpet_supervisor.model.status import HandlerFailure
 from limpet_supervisor.runtime.agents import AgentConnection
+from limpet_supervisor.runtime.reactor import Timer
 from limpet_supervisor.wire.agent import AgentAnswer
 
 from .changes import Changes, Key, unsaid
@@ -21,6 +22,8 @@ from .node import Node
 
 _MOST: Final = 100
 _LONGEST: Final = 300
+_AGAIN: Final = 5.0
+"""Seconds after which a process is asked again that could not answer: a disk kept its threads, say."""
 
 
 class Failure(Struct, frozen=True):
@@ -51,6 +54,7 @@ class Quarantine:
         self._failures: dict[AgentConnection, tuple[HandlerFailure, ...]] = {}
         self._asked: dict[AgentConnection, int] = {}
         """Requests that wait for their answer."""
+        self._again: dict[AgentConnection, Timer] = {}
 
     def look(self, connection: AgentConnection) -> None:
         """Asks a process that uses telemetry what fails in it."""
@@ -59,10 +63,14 @@ class Quarantine:
             self._asked.pop(connection, None)
             if answer.re == "failures":
                 self._take(connection, answer.data)
+            elif answer.re == "error":  # what it has said of a change is not said again
+                again = self._node.reactor.call_later(_AGAIN, lambda: self.look(connection))
+                self._again[connection] = again
 
         # Race: two answers are made in threads of their own, and may overtake each other.
         if (before := self._asked.pop(connection, None)) is not None:
             connection.forget(before)
+        self._ask_no_more(connection)
         self._asked[connection] = connection.request("failures", answered)
 
     def of(self, instance: str) -> tuple[HandlerFailure, ...]:
@@ -77,6 +85,11 @@ class Quarantine:
         """The process is gone, and its handlers with it."""
         self._failures.pop(connection, None)
         self._asked.pop(connection, None)
+        self._ask_no_more(connection)
+
+    def _ask_no_more(self, connection: AgentConnection) -> None:
+        if (again := self._again.pop(connection, None)) is not None:
+            again.cancel()
 
     def _take(self, connection: AgentConnection, data: object) -> None:
         try:
