@@ -22,12 +22,13 @@ NEW = SHOP.replace("        return self.n * self.rate", "        return self.rat
 def shop() -> Iterator[Node]:
     app = RUN.replace("import shop", "import os, shop\nos.dup2(os.pipe()[0], 0)")
     with running(TOML, files={"shop.py": SHOP, "app.py": app}) as node:
+        node.wait_for(lambda: all(each.agent == "ready" for each in node.status().values()))
         yield node
 
 
 def evaluated(node: Node, source: str, process: str = "web.1") -> str:
     reply = node.request(m.Evaluate(source=source, process=process))
-    assert reply.ok, reply.error
+    assert reply.ok, f"{reply.error}\n{node.output}"
     return str(reply.value)
 
 
@@ -93,7 +94,7 @@ def test_a_patch_everywhere_is_checked_everywhere_before_it_is_made_anywhere(sho
     evaluated(shop, "import shop", "web.2")
     (shop.directory / "shop.py").write_text(NEW)
     done = shop.limpet("ctl", "patch", "web", "shop", f"old={old}", "--all")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stderr}\n{shop.output}"
     for name in ("web.1", "web.2"):
         assert f"{name}, checked:\n" in done.stdout
         assert f"{name}:\nFUNCTION" in done.stdout
