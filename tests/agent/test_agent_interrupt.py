@@ -359,3 +359,22 @@ while True: pass
     assert found.interrupted
     assert found.abandoned is None, found.error
     assert child.finish(b"\n") == (0, "bye\n", "")
+
+
+def test_evaluations_that_do_nothing_but_wait_for_a_lock_of_loggings_are_interrupted(idle: Pair) -> None:
+    """Each is in the code that takes it whenever one looks; it is left alone for a while only."""
+    child, peer = idle
+    source = "import logging\nprint('go')\nwhile True: logging.getLogger('limpet.test')"
+    requests = [
+        peer.send("evaluate", session=f"s{number}", source=source, timeout=None) for number in range(4)
+    ]
+    for request in requests:
+        assert peer.answer(request).text == "go\n"
+    for request in requests:
+        peer.ask("interrupt", target=request)
+    for request in requests:
+        found = peer.reply(request)[0]
+        assert found.interrupted
+        assert found.abandoned is None, found.error
+    assert peer.value("import logging; logging.getLogger('limpet.test').name") == "'limpet.test'"
+    assert child.finish(b"\n") == (0, "bye\n", "")
